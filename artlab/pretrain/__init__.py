@@ -1,0 +1,1 @@
+"""Making the embedded base again from scratch: data, autoencoder, denoiser, figures."""

@@ -1,0 +1,183 @@
+"""The denoiser of the embedded base: a UNet over 16 x 16 latents, trained on cached latents and cached text states.
+
+Velocity prediction on a cosine schedule with zero terminal SNR (Salimans and Ho 2022; Lin et al. 2024, arXiv 2305.08891), soft Min-SNR
+weight (Hang et al. 2023), captions left out one time in ten, two running averages. The data order, the noise and the times are
+functions of seed and step: a run killed at any time goes on with the very batches it would have seen.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from numpy.typing import NDArray
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from artlab import checkpoints
+from artlab.bases.schedule import Schedule
+
+SCHEDULER: dict[str, Any] = {
+    "_class_name": "DDIMScheduler",
+    "num_train_timesteps": 1000,
+    "beta_schedule": "squaredcos_cap_v2",
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+    "clip_sample": False,
+    "set_alpha_to_one": True,
+    "steps_offset": 0,
+}
+AVERAGES = (0.999, 0.9995)
+
+
+def build() -> UNet2DConditionModel:
+    """The untrained network: 28.5 M parameters, self- and cross-attention at 16, 8 and 4."""
+    widths = (128, 256, 256)
+    return UNet2DConditionModel(
+        sample_size=16,
+        in_channels=8,
+        out_channels=8,
+        down_block_types=("CrossAttnDownBlock2D",) * 3,
+        up_block_types=("CrossAttnUpBlock2D",) * 3,
+        block_out_channels=widths,
+        layers_per_block=1,
+        cross_attention_dim=384,
+        attention_head_dim=[width // 64 for width in widths],
+    )
+
+
+class Cache:
+    """Latents (n, 8, 16, 16) and text states (m, 32, 384) on disk, and for each latent the row of its caption."""
+
+    def __init__(self, folder: Path) -> None:
+        self.latents: NDArray[np.float16] = np.load(folder / "latents.npy", mmap_mode="r")
+        self.states: NDArray[np.float16] = np.load(folder / "states.npy", mmap_mode="r")
+        self.caption: NDArray[np.int64] = np.load(folder / "caption.npy")
+        self.held_out: NDArray[np.bool_] = np.load(folder / "held_out.npy")
+        self.weight: NDArray[np.float64] = np.load(folder / "weight.npy")
+        self.empty = torch.from_numpy(np.load(folder / "empty.npy")).float()
+
+    def batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Latents and text states of some rows, float32."""
+        latents = torch.from_numpy(self.latents[rows]).float()
+        return latents, torch.from_numpy(self.states[self.caption[rows]]).float()
+
+
+def train(
+    cache: Cache,
+    folder: Path,
+    *,
+    steps: int,
+    batch_size: int = 32,
+    learning_rate: float = 4e-4,
+    seed: int = 0,
+    save_every: int = 250,
+    check_every: int = 500,
+    report: Callable[[dict[str, float]], None] = print,
+) -> dict[str, Tensor]:
+    """Train for `steps`, going on from the newest checkpoint in `folder`; returns the slower average's weights.
+
+    The rate warms up over 300 steps and falls over the last quarter (a trapezoid: a run can be lengthened without starting anew).
+    """
+    torch.manual_seed(seed)
+    model = build().to(memory_format=torch.channels_last)
+    averages = [{k: v.clone() for k, v in model.state_dict().items()} for _ in AVERAGES]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+    start = _resume(folder, model, averages, optimizer)
+    schedule = Schedule(SCHEDULER)
+    seen = np.flatnonzero(~cache.held_out)
+    chance = cache.weight[seen] / cache.weight[seen].sum()
+    for step in range(start, steps):
+        began = time.perf_counter()
+        rng = np.random.default_rng([seed, step])
+        latents, states = cache.batch(np.sort(rng.choice(seen, size=batch_size, p=chance)))
+        states[torch.from_numpy(rng.random(batch_size) < 0.1)] = cache.empty
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        noise = torch.randn(latents.shape, generator=generator)
+        times = (torch.rand(batch_size, generator=generator) + torch.arange(batch_size)) / batch_size
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * min(1.0, (step + 1) / 300) * min(1.0, max(0.02, (steps - step) / (0.25 * steps)))
+        losses = errors(model, schedule, latents, states, noise, times)
+        losses.mean().backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"The denoiser's gradient is not finite at step {step}; resume from the last checkpoint in {folder}.")
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        _follow(averages, model, step)
+        if (step + 1) % 50 == 0:
+            rate = batch_size / (time.perf_counter() - began)
+            report({"step": step + 1, "loss": float(losses.detach().mean()), "norm": float(norm), "pictures_per_second": rate})
+        if (step + 1) % check_every == 0:
+            report({"step": step + 1, "held_out": stable_loss(averages[0], cache)})
+        if (step + 1) % save_every == 0 or step + 1 == steps:
+            _save(folder, step + 1, model, averages, optimizer)
+    return averages[-1]
+
+
+def errors(model: torch.nn.Module, schedule: Schedule, latents: Tensor, states: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+    """Weighted squared velocity error per picture (n,)."""
+    steps = schedule.steps(times)
+    x = schedule.noised(latents, noise, steps).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(x, steps, encoder_hidden_states=states).sample
+    return (output.float() - schedule.target(latents, noise, steps)).square().mean(dim=(1, 2, 3)) * schedule.weight(steps, 5.0)
+
+
+@torch.inference_mode()
+def stable_loss(weights: dict[str, Tensor], cache: Cache, *, pictures: int = 128, batch: int = 32) -> float:
+    """The loss on held-out pictures at fixed noise and stratified times, so that two numbers differ by the model alone."""
+    model = build()
+    model.load_state_dict(weights)
+    model.eval()
+    schedule, rows = Schedule(SCHEDULER), np.flatnonzero(cache.held_out)[:pictures]
+    generator, total = torch.Generator().manual_seed(0), 0.0
+    for at in range(0, len(rows), batch):
+        latents, states = cache.batch(rows[at : at + batch])
+        times = (torch.arange(len(latents)) + 0.5) / len(latents)
+        noise = torch.randn(latents.shape, generator=generator)
+        total += float(errors(model, schedule, latents, states, noise, times).sum())
+    return total / max(1, len(rows))
+
+
+def _follow(averages: Sequence[dict[str, Tensor]], model: torch.nn.Module, step: int) -> None:
+    with torch.no_grad():
+        now = list(model.state_dict().values())
+        for decay, average in zip(AVERAGES, averages, strict=True):
+            torch._foreach_lerp_(list(average.values()), now, 1 - min(decay, (step + 1) / (step + 20)))
+
+
+def _save(folder: Path, step: int, model: torch.nn.Module, averages: Sequence[dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
+    state = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+    for index, average in enumerate(averages):
+        state |= {f"average{index}.{k}": v.contiguous() for k, v in average.items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        state |= {f"optimizer.{index}.{k}": torch.as_tensor(v).contiguous() for k, v in moments.items()}
+    checkpoints.save(folder, step, {"state.safetensors": save_tensors(state)})
+
+
+def _resume(folder: Path, model: torch.nn.Module, averages: Sequence[dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> int:
+    newest = checkpoints.latest(folder) if folder.exists() else None
+    if newest is None:
+        return 0
+    state = load_tensors((newest / "state.safetensors").read_bytes())
+    model.load_state_dict(under(state, "model."))
+    for index, average in enumerate(averages):
+        for key, value in under(state, f"average{index}.").items():
+            average[key].copy_(value)
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in under(state, "optimizer.").items():
+        number, name = key.split(".", 1)
+        moments.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    return checkpoints.step_of(newest)
+
+
+def under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with a prefix, without it."""
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

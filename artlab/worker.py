@@ -1,0 +1,40 @@
+"""The table of verbs: the one door. Terminal, queue and page all call `run(verb, settings)`.
+
+A verb's module is imported when it is run, so that `artlab recipe` needs no torch.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from artlab.settings import VERBS as SETTINGS
+from artlab.settings import Settings
+
+VERBS: dict[str, str] = {
+    "finetune": "artlab.finetune:finetune",
+    "generate": "artlab.generate:generate",
+    "portfolio": "artlab.look:look",
+    "recipe": "artlab.recipe:recipe",
+    "demo": "artlab.demo:demo",
+    "pretrain": "artlab.pretrain:pretrain",
+}
+
+
+class VerbError(ValueError):
+    """A verb that artlab does not have, or settings that are not the verb's."""
+
+
+def run(verb: str, settings: Settings, report: Callable[..., None] | None = None) -> Any:
+    """Run a verb and return its result. `report`, if given, gets the verb's progress in place of the terminal."""
+    if verb not in VERBS:
+        raise VerbError(f"artlab cannot “{verb}”; it can {', '.join(VERBS)}.")
+    if not isinstance(settings, SETTINGS[verb]):
+        raise VerbError(f"“{verb}” takes {SETTINGS[verb].__name__} settings, not {type(settings).__name__}.")
+    function = load(verb)
+    return function(settings) if report is None else function(settings, report)
+
+
+def load(verb: str) -> Callable[..., Any]:
+    """The function behind a verb."""
+    module, _, name = VERBS[verb].partition(":")
+    return getattr(importlib.import_module(module), name)
