@@ -132,7 +132,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def wait_for_space(write_it: Callable[[], None], say: Callable[[str], None], *, patience: float = 3600.0, pause: float = 10.0) -> None:
+def wait_for_space(
+    write_it: Callable[[], None], say: Callable[[str], None], *, patience: float = 3600.0, pause: float = 10.0
+) -> None:
     """Run `write_it`; while the disk is full, say so and try again, for `patience` seconds in all. Other errors pass through."""
     deadline = time.monotonic() + patience
     while True:
@@ -141,7 +143,9 @@ def wait_for_space(write_it: Callable[[], None], say: Callable[[str], None], *, 
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or time.monotonic() >= deadline:
                 raise
-            say(f"The disk is full ({error.filename or 'no space left'}). Paused: free some space and the work goes on by itself.")
+            say(
+                f"The disk is full ({error.filename or 'no space left'}). Paused: free some space and the work goes on by itself."
+            )
             time.sleep(pause)
 
 

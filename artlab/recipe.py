@@ -10,7 +10,7 @@ import json
 import re
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from PIL import Image
@@ -165,7 +165,7 @@ def read(path: Path) -> Recipe | dict[str, Any]:
     own, problem = texts.get("artlab"), ""
     if own is not None:
         try:
-            return Recipe.model_validate(json.loads(own, parse_constant=_no_constant))
+            return Recipe.model_validate(json.loads(own))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -224,10 +224,6 @@ def _number(text: str, kind: type) -> float | int | None:
 
 def _is_number(text: str) -> bool:
     return _number(text, float) is not None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
 
 
 def _texts(path: Path) -> dict[str, str]:

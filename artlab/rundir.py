@@ -11,7 +11,17 @@ from artlab import checkpoints, files
 from artlab.settings import Finetune
 
 IDENTITY, FINISHED = "run.json", "finished.json"
-INDIFFERENT = {"portfolio", "output_dir", "resume", "force", "dry_run", "device", "country", "checkpointing_steps", "checkpoints_total_limit"}
+INDIFFERENT = {
+    "portfolio",
+    "output_dir",
+    "resume",
+    "force",
+    "dry_run",
+    "device",
+    "country",
+    "checkpointing_steps",
+    "checkpoints_total_limit",
+}
 
 
 class ResumeError(ValueError):
@@ -52,10 +62,14 @@ class Run:
         everything = sorted(self.checkpoints.glob("step-*"))
         newest = checkpoints.latest(self.checkpoints) if everything else None
         if everything and newest != everything[-1]:
-            say(f"The checkpoint {everything[-1].name} is damaged; {'going on from ' + newest.name if newest else 'starting anew'}.")
+            say(
+                f"The checkpoint {everything[-1].name} is damaged; {'going on from ' + newest.name if newest else 'starting anew'}."
+            )
         if newest is None:
             return 0, {}
-        return checkpoints.step_of(newest), {path.name: path.read_bytes() for path in newest.iterdir() if path.name != checkpoints.MANIFEST}
+        return checkpoints.step_of(newest), {
+            path.name: path.read_bytes() for path in newest.iterdir() if path.name != checkpoints.MANIFEST
+        }
 
     def add_sitting(self, energy: dict[str, Any]) -> None:
         """Note what one sitting took; a sitting that was killed leaves no row."""
@@ -76,9 +90,7 @@ def open_run(name: str, settings: Finetune, *, data: str, base: str) -> Run:
     path = run.folder / IDENTITY
     if path.exists():
         changed = _changed(files.read_json(path), identity)
-        if run.finished() is not None and changed:
-            shutil.rmtree(run.folder)
-        elif not settings.resume:
+        if (run.finished() is not None and changed) or not settings.resume:
             shutil.rmtree(run.folder)
         elif changed and not settings.force:
             raise ResumeError(
@@ -98,7 +110,9 @@ def identity_of(settings: Finetune) -> dict[str, Any]:
 
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     changed = [
-        f"{key} was {before['settings'].get(key)}, now {value}" for key, value in now["settings"].items() if before["settings"].get(key) != value
+        f"{key} was {before['settings'].get(key)}, now {value}"
+        for key, value in now["settings"].items()
+        if before["settings"].get(key) != value
     ]
     if before["data"] != now["data"]:
         changed.append("the works or their captions have changed")

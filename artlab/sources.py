@@ -20,7 +20,9 @@ def resolve(source: str, *, count: int = WORKS, seed: int = 0) -> Path:
     if not path.exists():
         if source in drawing.ARTISTS:
             raise PortfolioError(f"There is no folder {source}. Did you mean the drawn artist {DRAWN}{source}?")
-        raise PortfolioError(f"There is no portfolio at {source}. Give a folder or a ZIP of works, or {DRAWN}NAME with one of: {_artists()}.")
+        raise PortfolioError(
+            f"There is no portfolio at {source}. Give a folder or a ZIP of works, or {DRAWN}NAME with one of: {_artists()}."
+        )
     return path
 
 

@@ -116,7 +116,9 @@ class Trainer:
         count = len(positions) * self.accelerator.num_processes
         latents = torch.stack([data.latents[positions[row]] for row in rows])
         captions = [
-            "" if dataset.caption_dropout(step, first + row, settings.seed, settings.caption_dropout) else data.items[positions[row]].caption
+            ""
+            if dataset.caption_dropout(step, first + row, settings.seed, settings.caption_dropout)
+            else data.items[positions[row]].caption
             for row in rows
         ]
         noise = seed_noise([_mix(settings.seed, step, 2, first + row) for row in rows], tuple(latents.shape[1:]))
@@ -201,7 +203,9 @@ def strata(seed: int, step: int, count: int) -> Tensor:
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether an error says that the device's or the machine's memory is used up."""
-    return isinstance(error, torch.cuda.OutOfMemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+    return (
+        isinstance(error, torch.cuda.OutOfMemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+    )
 
 
 def _stacked(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -132,8 +132,17 @@ def test_a_style_changes_the_picture_and_is_named_in_the_recipe(make, base):
     (used,) = styled.recipe.styles
     assert (used.name, used.weight, used.sha256) == ("wren", 0.5, taught.sha256)
     assert used.tensors_sha256 == style.tensors_sha256(taught.weights)
-    (after,) = make("a fox by wrn", seed=(0,), output_dir=files.home() / "again")
-    assert pixels(after) == pixels(plain)  # the warm base is the bare base again
+
+
+def test_the_warm_base_is_bare_again_afterwards_even_after_a_failure(make, base, monkeypatch):
+    teach(base)
+    before = list(base.denoiser.state_dict())
+    make("a fox", style=("wren",))
+    assert list(base.denoiser.state_dict()) == before
+    limited(base, monkeypatch, 0, RuntimeError("shapes differ"))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        make("a dog", style=("wren",))
+    assert list(base.denoiser.state_dict()) == before
 
 
 def test_the_trigger_is_added_when_the_prompt_lacks_it(make, base):

@@ -183,6 +183,7 @@ def test_hostile_text_is_read_quickly(text):
         {"styles": [{"name": "x", "weight": 3}]},
         {"base": {"name": "mini", "fingerprint": "../../etc"}},
         {"prompt": 7},
+        {"extra": {"x": float("inf")}},
     ],
 )
 def test_damaged_or_hostile_json_is_refused(tmp_path, change):

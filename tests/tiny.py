@@ -28,7 +28,9 @@ def stable_diffusion(folder: Path, seed: int = 0, width: int = 16) -> Path:
         latent_channels=4,
         norm_num_groups=4,
     ).save_pretrained(folder / "vae")
-    DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1).save_pretrained(folder / "scheduler")
+    DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1).save_pretrained(
+        folder / "scheduler"
+    )
     _text(folder)
     index = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}
     (folder / "model_index.json").write_text(json.dumps(index))
@@ -37,7 +39,15 @@ def stable_diffusion(folder: Path, seed: int = 0, width: int = 16) -> Path:
 
 def _text(folder: Path) -> None:
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    vocabulary = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters), "ca", "cat</w>", ",</w>"]
+    vocabulary = [
+        "<|startoftext|>",
+        "<|endoftext|>",
+        *letters,
+        *(f"{letter}</w>" for letter in letters),
+        "ca",
+        "cat</w>",
+        ",</w>",
+    ]
     (folder / "tokenizer").mkdir()
     (folder / "tokenizer" / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(vocabulary)}))
     (folder / "tokenizer" / "merges.txt").write_text("#version: 0.2\nc a\nca t</w>\n")

@@ -48,7 +48,9 @@ def locate(name: str) -> Path:
     if path.is_dir():
         return path
     if path.exists():
-        raise BaseError(f"{path} is a file. artlab reads a base from a folder in diffusers' layout; convert a single checkpoint file first.")
+        raise BaseError(
+            f"{path} is a file. artlab reads a base from a folder in diffusers' layout; convert a single checkpoint file first."
+        )
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise BaseError(f"There is no base “{name}”: it is neither `mini`, nor a folder, nor a hub id like owner/name.")
     return _from_hub(name)
@@ -76,7 +78,9 @@ def choose_device(device: str) -> torch.device:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError) as error:
-        raise BaseError(f"The device “{device}” cannot be used here ({str(error).splitlines()[0][:120]}); try --device auto.") from error
+        raise BaseError(
+            f"The device “{device}” cannot be used here ({str(error).splitlines()[0][:120]}); try --device auto."
+        ) from error
     return chosen
 
 
@@ -97,7 +101,9 @@ def _from_hub(name: str) -> Path:
 
     wanted = ["*.json", "*.txt", "*.model", "*/*.safetensors"]
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=bool(os.environ.get("HF_HUB_OFFLINE") == "1")))
+        return Path(
+            snapshot_download(name, allow_patterns=wanted, local_files_only=bool(os.environ.get("HF_HUB_OFFLINE") == "1"))
+        )
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
         raise BaseError(
             f"The base “{name}” is not on this machine and cannot be fetched ({type(error).__name__}). "

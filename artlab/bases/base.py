@@ -59,7 +59,13 @@ class Base(ABC):
 
     @abstractmethod
     def loss(
-        self, latents: Tensor, condition: Condition, *, noise: Tensor | None = None, times: Tensor | None = None, snr_gamma: float | None = None
+        self,
+        latents: Tensor,
+        condition: Condition,
+        *,
+        noise: Tensor | None = None,
+        times: Tensor | None = None,
+        snr_gamma: float | None = None,
     ) -> Tensor:
         """One number per picture (n,): how badly the noise is undone.
 
@@ -88,7 +94,12 @@ class Base(ABC):
 
     def describe(self) -> dict[str, Any]:
         """What a style's card keeps of its base."""
-        return {"name": self.name, "family": self.facts.family, "fingerprint": self.fingerprint, "resolution": self.facts.resolution}
+        return {
+            "name": self.name,
+            "family": self.facts.family,
+            "fingerprint": self.fingerprint,
+            "resolution": self.facts.resolution,
+        }
 
 
 def seed_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:

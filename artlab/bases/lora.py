@@ -6,7 +6,8 @@ field reads. A file is checked before a single value is used: format, header, sh
 
 import json
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -39,8 +40,12 @@ def attach(base: Base, rank: int, alpha: float, targets: str, dropout: float = 0
     """
     detach(base)
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=target_modules(base.denoiser, targets), init_lora_weights="gaussian"
-    )  # type: ignore[arg-type]
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=target_modules(base.denoiser, targets),
+        init_lora_weights="gaussian",
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inject_adapter_in_model(config, base.denoiser, "default")
@@ -83,7 +88,9 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> No
     """Write an adapter, whole or absent, in float16 (alpha stays exact). Refuses to write NaN."""
     for key, value in tensors.items():
         if not torch.isfinite(value).all():
-            raise LoraError(f"The adapter was not saved: {key} holds NaN or infinity. Go back to an earlier checkpoint or lower the learning rate.")
+            raise LoraError(
+                f"The adapter was not saved: {key} holds NaN or infinity. Go back to an earlier checkpoint or lower the learning rate."
+            )
     half = {key: value if value.dim() == 0 else value.half().contiguous() for key, value in tensors.items()}
     files.write(path, save_tensors(half, metadata={"format": "pt", **metadata}))
 
@@ -117,7 +124,9 @@ def check_file(path: Path) -> dict[str, Tensor]:
         start = file.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > HEADER_LIMIT or file.read(1) != b"{":
-            raise LoraError(f"{path} is no safetensors file (a pickle renamed, or damaged). Ask for the .safetensors file of the adapter.")
+            raise LoraError(
+                f"{path} is no safetensors file (a pickle renamed, or damaged). Ask for the .safetensors file of the adapter."
+            )
     try:
         tensors = load_tensors(path.read_bytes())
     except (SafetensorError, ValueError) as error:
@@ -161,7 +170,9 @@ def _attach_file(base: Base, path: Path, weight: float, adapter: str) -> None:
             raise LoraError(f"{path} gives {key} the alpha {alpha:g}; an adapter needs a positive one.")
         alphas[name] = alpha
     config = LoraConfig(r=1, lora_alpha=1, target_modules=list(ranks), rank_pattern=_exact(ranks), alpha_pattern=_exact(alphas))
-    inject_adapter_in_model(config, base.denoiser, adapter)
+    with warnings.catch_warnings():  # a second adapter is meant
+        warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+        inject_adapter_in_model(config, base.denoiser, adapter)
     with torch.no_grad():
         for name, layer in _layers(base.denoiser).items():
             if adapter in layer.lora_A:
@@ -171,7 +182,7 @@ def _attach_file(base: Base, path: Path, weight: float, adapter: str) -> None:
                 layer.set_scale(adapter, weight)
 
 
-def _exact(values: dict[str, float]) -> dict[str, float]:
+def _exact(values: Mapping[str, float]) -> dict[str, float]:
     """peft reads the keys as patterns that match a name's end: anchor them, so that `1.to_q` does not answer for `11.to_q`."""
     return {"^" + name.replace(".", r"\.") + "$": value for name, value in values.items()}
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from artlab.bases.base import BaseError
 
-SAMPLERS: dict[str, tuple[type, dict[str, Any]]] = {
+SAMPLERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "ddim": (DDIMScheduler, {"clip_sample": False, "set_alpha_to_one": True}),
     "dpm++": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2, "final_sigmas_type": "zero"}),
     "euler": (EulerDiscreteScheduler, {}),

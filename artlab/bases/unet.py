@@ -73,7 +73,13 @@ class UNetBase(Base):
         return pictures
 
     def loss(
-        self, latents: Tensor, condition: Condition, *, noise: Tensor | None = None, times: Tensor | None = None, snr_gamma: float | None = None
+        self,
+        latents: Tensor,
+        condition: Condition,
+        *,
+        noise: Tensor | None = None,
+        times: Tensor | None = None,
+        snr_gamma: float | None = None,
     ) -> Tensor:
         """Mean squared error of the predicted noise or velocity, Min-SNR weighted if `snr_gamma` is given."""
         latents = latents.to(self.device, torch.float32)
@@ -87,7 +93,9 @@ class UNetBase(Base):
         """The denoiser's raw output for noisy latents at integer timesteps (n,)."""
         x = x_t.to(self.dtype).contiguous(memory_format=torch.channels_last)
         with self.autocast():
-            return self.denoiser(x, steps.to(self.device), encoder_hidden_states=condition["states"].to(self.device, self.dtype)).sample
+            return self.denoiser(
+                x, steps.to(self.device), encoder_hidden_states=condition["states"].to(self.device, self.dtype)
+            ).sample
 
     @torch.no_grad()
     def sample(
@@ -156,7 +164,9 @@ def weights_file(part: Path) -> Path:
     """The safetensors weights of one part of a base. Pickled weights are refused: loading them can run code."""
     found = sorted(need(part).glob("*.safetensors"))
     if not found:
-        raise BaseError(f"{part} holds no .safetensors weights. Pickled weights (.bin, .ckpt) can run code and are not loaded; convert the base.")
+        raise BaseError(
+            f"{part} holds no .safetensors weights. Pickled weights (.bin, .ckpt) can run code and are not loaded; convert the base."
+        )
     return found[0]
 
 
@@ -178,7 +188,9 @@ def load_part(kind: Any, folder: Path) -> Any:
     try:
         return kind.from_pretrained(folder, use_safetensors=True, local_files_only=True)
     except Exception as error:  # diffusers and transformers raise many kinds for a damaged folder
-        raise BaseError(f"The base's {folder.name} in {folder} cannot be read ({type(error).__name__}: {str(error)[:160]}). Download it again.") from error
+        raise BaseError(
+            f"The base's {folder.name} in {folder} cannot be read ({type(error).__name__}: {str(error)[:160]}). Download it again."
+        ) from error
 
 
 def place(model: Any, device: torch.device, dtype: torch.dtype) -> Any:

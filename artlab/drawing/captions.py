@@ -4,8 +4,8 @@ import re
 
 from numpy.random import Generator
 
-from .scene import Scene
-from .subjects import article, counted, noun, plural
+from artlab.drawing.scene import Scene
+from artlab.drawing.subjects import article, counted, noun, plural
 
 _PHRASES = {"close-up": "in close-up", "left": "on the left", "right": "on the right", "pair": "side by side",
             "pattern": "in a pattern"}  # fmt: skip

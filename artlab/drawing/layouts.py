@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from numpy.random import Generator
 
-from . import layouts_land as land
-from . import layouts_plain as plain
-from .scene import Scene
-from .stage import Shapes, Stage
-from .subjects import GROUND, INDOOR, SKY, SUBJECTS, WATER
+from artlab.drawing import layouts_land as land
+from artlab.drawing import layouts_plain as plain
+from artlab.drawing.scene import Scene
+from artlab.drawing.stage import Shapes, Stage
+from artlab.drawing.subjects import GROUND, INDOOR, SKY, SUBJECTS, WATER
 
 LAYOUTS: dict[str, Callable[[Stage], Shapes]] = {
     "close-up": plain.close_up,

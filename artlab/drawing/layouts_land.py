@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from .scene import Shape
-from .shapes import box, curve, ellipse, lobes, petal, polygon, star, stroke
-from .stage import Shapes, Stage, blooms, clouds, fir, ridge, shadows, sky, standing, terrain, trees, tufts, water
+from artlab.drawing.scene import Shape
+from artlab.drawing.shapes import box, curve, ellipse, lobes, petal, polygon, star, stroke
+from artlab.drawing.stage import Shapes, Stage, blooms, clouds, fir, ridge, shadows, sky, standing, terrain, trees, tufts, water
 
 
 def _landscape(s: Stage, x: float) -> Shapes:

@@ -5,10 +5,10 @@
 
 import numpy as np
 
-from .scene import Role, Shape
-from .shapes import box, curve, ellipse, extent, petal, polygon, rotated, star, stroke, toned
-from .stage import Shapes, Stage, backdrop, several, standing
-from .subjects import SKY, SUBJECTS
+from artlab.drawing.scene import Role, Shape
+from artlab.drawing.shapes import box, curve, ellipse, extent, petal, polygon, rotated, star, stroke, toned
+from artlab.drawing.stage import Shapes, Stage, backdrop, several, standing
+from artlab.drawing.subjects import SKY, SUBJECTS
 
 
 def close_up(s: Stage) -> Shapes:

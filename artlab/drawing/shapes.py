@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from .scene import Points, Role, Shape
+from artlab.drawing.scene import Points, Role, Shape
 
 Knots = Sequence[tuple[float, ...]]  # (x, y) is passed smoothly, (x, y, 1) is a corner
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.random import Generator
 
-from .scene import Points, Role, Shape
-from .shapes import box, curve, ellipse, extent, heap, lobes, petal, stroke
-from .subjects import INDOOR, SKY, SUBJECTS, WATER
+from artlab.drawing.scene import Points, Role, Shape
+from artlab.drawing.shapes import box, curve, ellipse, extent, heap, lobes, petal, stroke
+from artlab.drawing.subjects import INDOOR, SKY, SUBJECTS, WATER
 
 Shapes = list[Shape]
 

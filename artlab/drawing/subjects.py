@@ -5,18 +5,18 @@ from functools import partial
 
 from numpy.random import Generator
 
-from . import subjects_beasts as beasts
-from . import subjects_birds as birds
-from . import subjects_buildings as buildings
-from . import subjects_flowers as flowers
-from . import subjects_nature as nature
-from . import subjects_people as people
-from . import subjects_small as small
-from . import subjects_things as things
-from . import subjects_trees as trees
-from . import subjects_vehicles as vehicles
-from .scene import Shape
-from .shapes import boxed, mirrored
+from artlab.drawing import subjects_beasts as beasts
+from artlab.drawing import subjects_birds as birds
+from artlab.drawing import subjects_buildings as buildings
+from artlab.drawing import subjects_flowers as flowers
+from artlab.drawing import subjects_nature as nature
+from artlab.drawing import subjects_people as people
+from artlab.drawing import subjects_small as small
+from artlab.drawing import subjects_things as things
+from artlab.drawing import subjects_trees as trees
+from artlab.drawing import subjects_vehicles as vehicles
+from artlab.drawing.scene import Shape
+from artlab.drawing.shapes import boxed, mirrored
 
 Draw = Callable[[Generator], list[Shape]]
 

@@ -6,8 +6,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from .scene import Shape
-from .shapes import Knots, box, curve, cut, ellipse, eye, hair, inside, petal, polygon, star, stroke, volume, within
+from artlab.drawing.scene import Shape
+from artlab.drawing.shapes import Knots, box, curve, cut, ellipse, eye, hair, inside, petal, polygon, star, stroke, volume, within
 
 UP, DOWN = -np.pi / 2, np.pi / 2
 

@@ -6,8 +6,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from .scene import Points, Shape
-from .shapes import Knots, curve, ellipse, eye, hair, inside, petal, polygon, stroke, volume, within
+from artlab.drawing.scene import Points, Shape
+from artlab.drawing.shapes import Knots, curve, ellipse, eye, hair, inside, petal, polygon, stroke, volume, within
 
 UP, DOWN = -np.pi / 2, np.pi / 2
 

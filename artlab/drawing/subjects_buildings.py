@@ -6,8 +6,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from .scene import Role, Shape
-from .shapes import arch, box, curve, ellipse, heap, inside, polygon, stroke, volume, within
+from artlab.drawing.scene import Role, Shape
+from artlab.drawing.shapes import arch, box, curve, ellipse, heap, inside, polygon, stroke, volume, within
 
 UP = -np.pi / 2
 

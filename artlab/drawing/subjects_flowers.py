@@ -6,8 +6,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from .scene import Role, Shape
-from .shapes import Knots, box, curve, ellipse, inside, petal, polygon, stroke, volume
+from artlab.drawing.scene import Role, Shape
+from artlab.drawing.shapes import Knots, box, curve, ellipse, inside, petal, polygon, stroke, volume
 
 UP, DOWN = -np.pi / 2, np.pi / 2
 

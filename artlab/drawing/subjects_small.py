@@ -6,8 +6,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from .scene import Points, Role, Shape
-from .shapes import Knots, box, curve, cut, ellipse, eye, hair, inside, polygon, star, stroke, volume, within
+from artlab.drawing.scene import Points, Role, Shape
+from artlab.drawing.shapes import Knots, box, curve, cut, ellipse, eye, hair, inside, polygon, star, stroke, volume, within
 
 
 def fish(rng: Generator) -> list[Shape]:

@@ -15,7 +15,7 @@ class PortfolioError(ValueError):
 
 @dataclass(frozen=True)
 class Mark:
-    """Something to look at before training: what it is, why artlab thinks so, and for a duplicate the id of the work it repeats."""
+    """Something to look at before training: what it is, the reason, and for a duplicate the id of the work it repeats."""
 
     kind: MarkKind
     reason: str

@@ -1,1 +1,119 @@
-"""Making the embedded base again from scratch: data, autoencoder, denoiser, figures."""
+"""Make the embedded base again from scratch: `artlab pretrain`. Hours of work; every stage can be killed and goes on where it was.
+
+data -> autoencoder -> denoiser -> export
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderDC
+from safetensors.torch import load as load_tensors
+
+from artlab import checkpoints, files, metrics
+from artlab.pretrain import autoencoder, cache, data, denoiser, export
+from artlab.settings import Pretrain
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the parts of one base under construction lie."""
+
+    root: Path
+
+    @property
+    def drawn(self) -> data.Source:
+        return data.Source(self.root / "drawn")
+
+    @property
+    def art(self) -> list[data.Source]:
+        return [data.Source(self.root / "real")] if (self.root / "real" / "done.json").exists() else []
+
+
+def pretrain(settings: Pretrain) -> Path:
+    """Run one stage or all; returns the folder of the exported base, or of the stage's results."""
+    place = _Place(settings.output_dir or files.home() / "pretrain")
+    stages = ("data", "autoencoder", "denoiser", "export") if settings.stage == "all" else (settings.stage,)
+    done = place.root
+    for stage in stages:
+        done = {"data": _data, "autoencoder": _autoencoder, "denoiser": _denoiser, "export": _export}[stage](settings, place)
+    return done
+
+
+def _data(settings: Pretrain, place: _Place) -> Path:
+    data.drawn(place.root / "drawn", count=settings.drawn, seed=settings.seed)
+    if settings.art is not None:
+        data.real(settings.art, place.root / "real", exclude=settings.exclude)
+    return place.root
+
+
+def _autoencoder(settings: Pretrain, place: _Place) -> Path:
+    sources = [place.drawn, *place.art]
+    model = autoencoder.train(
+        sources,
+        place.root / "autoencoder",
+        steps=settings.autoencoder_steps,
+        features=_features,
+        seed=settings.seed,
+        report=autoencoder.log_to(place.root / "autoencoder.jsonl"),
+    ).eval()
+    autoencoder.standardise(model, _some_latents(model, sources))
+    model.save_pretrained(place.root / "vae")
+    figures = {
+        source.folder.name: autoencoder.psnr(model, source.pictures[source.indices(held_out=True)[:256]]) for source in sources
+    }
+    files.write_json(place.root / "vae" / "figures.json", {"psnr_held_out": figures})
+    return place.root / "vae"
+
+
+def _denoiser(settings: Pretrain, place: _Place) -> Path:
+    model = AutoencoderDC.from_pretrained(place.root / "vae").eval()
+    cached = cache.build(place.drawn, place.art, model, place.root / "cache", real_share=settings.real_share)
+    denoiser.train(
+        cached,
+        place.root / "denoiser",
+        steps=settings.denoiser_steps,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        seed=settings.seed,
+        report=autoencoder.log_to(place.root / "denoiser.jsonl"),
+    )
+    return place.root / "denoiser"
+
+
+def _export(settings: Pretrain, place: _Place) -> Path:
+    newest = checkpoints.latest(place.root / "denoiser")
+    if newest is None:
+        raise ValueError(f"{place.root} holds no trained denoiser yet; run `artlab pretrain denoiser` first.")
+    unet = denoiser.build()
+    unet.load_state_dict(
+        denoiser.under(load_tensors((newest / "state.safetensors").read_bytes()), f"average{len(denoiser.AVERAGES) - 1}.")
+    )
+    facts = {
+        "denoiser_steps": checkpoints.step_of(newest),
+        "batch_size": settings.batch_size,
+        "drawn": len(place.drawn.rows),
+        "real": sum(len(source.rows) for source in place.art),
+        "autoencoder": files.read_json(place.root / "vae" / "figures.json"),
+    }
+    return export.export(AutoencoderDC.from_pretrained(place.root / "vae"), unet, place.root / "mini", facts)
+
+
+def _features(pixels: torch.Tensor) -> list[torch.Tensor]:
+    """EfficientNet's first taps in float32: its depthwise convolutions lose too much in bfloat16."""
+    with torch.autocast("cpu", enabled=False):
+        return metrics.taps(pixels.float(), 3)
+
+
+@torch.inference_mode()
+def _some_latents(model: AutoencoderDC, sources: Sequence[data.Source]) -> torch.Tensor:
+    made = []
+    for source in sources:
+        indices = source.indices(held_out=False)
+        chosen = np.sort(np.random.default_rng(0).choice(indices, size=min(512, len(indices)), replace=False))
+        made += [
+            model.encode(autoencoder.to_tensor(source.pictures[chosen[at : at + 32]])).latent for at in range(0, len(chosen), 32)
+        ]
+    return torch.cat(made).clone()

@@ -87,15 +87,25 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         _follow(average, model, min(0.999, (step + 1) / (step + 20)))
         if not math.isfinite(float(total.detach())):
-            raise FloatingPointError(f"The autoencoder's loss is {float(total.detach())} at step {step}; resume from the last checkpoint in {folder}.")
+            raise FloatingPointError(
+                f"The autoencoder's loss is {float(total.detach())} at step {step}; resume from the last checkpoint in {folder}."
+            )
         if (step + 1) % 50 == 0:
-            report({"step": step + 1, "pictures_per_second": batch_size / (time.perf_counter() - began), **{k: float(v.detach()) for k, v in losses.items()}})
+            report(
+                {
+                    "step": step + 1,
+                    "pictures_per_second": batch_size / (time.perf_counter() - began),
+                    **{k: float(v.detach()) for k, v in losses.items()},
+                }
+            )
         if (step + 1) % save_every == 0 or step + 1 == steps:
             _save(folder, step + 1, model, average, optimizer)
     return average
 
 
-def loss(model: AutoencoderDC, pixels: Tensor, rng: np.random.Generator, features: Callable[[Tensor], list[Tensor]] | None) -> dict[str, Tensor]:
+def loss(
+    model: AutoencoderDC, pixels: Tensor, rng: np.random.Generator, features: Callable[[Tensor], list[Tensor]] | None
+) -> dict[str, Tensor]:
     """The terms of the loss, weighted, for pictures (n, 3, h, w) in [-1, 1]."""
     latents, target = model.encode(pixels).latent.float(), pixels
     spread, middle = latents.std(dim=(0, 2, 3)), latents.mean(dim=(0, 2, 3))
@@ -128,7 +138,7 @@ def standardise(model: AutoencoderDC, latents: Tensor) -> None:
         into, out = model.encoder.conv_out, model.decoder.conv_in
         into.weight /= deviation[:, None, None, None]
         into.bias.copy_((into.bias - mean) / deviation)
-        out.bias += (out.weight.sum(dim=(2, 3)) @ mean)
+        out.bias += out.weight.sum(dim=(2, 3)) @ mean
         out.weight *= deviation[None, :, None, None]
 
 
@@ -146,7 +156,14 @@ def psnr(model: AutoencoderDC, pictures: np.ndarray, *, batch: int = 32) -> floa
 
 def to_tensor(pictures: np.ndarray) -> Tensor:
     """uint8 (n, h, w, 3) -> float (n, 3, h, w) in [-1, 1], channels last."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+    return (
+        torch.from_numpy(np.ascontiguousarray(pictures))
+        .permute(0, 3, 1, 2)
+        .float()
+        .div(127.5)
+        .sub(1)
+        .contiguous(memory_format=torch.channels_last)
+    )
 
 
 def _crops(arrays: Sequence[np.ndarray], pools: Sequence[np.ndarray], rng: np.random.Generator, count: int, crop: int) -> Tensor:

@@ -82,7 +82,7 @@ def train(
 ) -> dict[str, Tensor]:
     """Train for `steps`, going on from the newest checkpoint in `folder`; returns the slower average's weights.
 
-    The rate warms up over 300 steps and falls over the last quarter (a trapezoid: a run can be lengthened without starting anew).
+    The rate warms up over 150 steps and falls over the last quarter (a trapezoid: a run can be lengthened without starting anew).
     """
     torch.manual_seed(seed)
     model = build().to(memory_format=torch.channels_last)
@@ -101,12 +101,14 @@ def train(
         noise = torch.randn(latents.shape, generator=generator)
         times = (torch.rand(batch_size, generator=generator) + torch.arange(batch_size)) / batch_size
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate * min(1.0, (step + 1) / 300) * min(1.0, max(0.02, (steps - step) / (0.25 * steps)))
+            group["lr"] = learning_rate * min(1.0, (step + 1) / 150) * min(1.0, max(0.02, (steps - step) / (0.25 * steps)))
         losses = errors(model, schedule, latents, states, noise, times)
         losses.mean().backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         if not torch.isfinite(norm):
-            raise FloatingPointError(f"The denoiser's gradient is not finite at step {step}; resume from the last checkpoint in {folder}.")
+            raise FloatingPointError(
+                f"The denoiser's gradient is not finite at step {step}; resume from the last checkpoint in {folder}."
+            )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         _follow(averages, model, step)
@@ -152,7 +154,9 @@ def _follow(averages: Sequence[dict[str, Tensor]], model: torch.nn.Module, step:
             torch._foreach_lerp_(list(average.values()), now, 1 - min(decay, (step + 1) / (step + 20)))
 
 
-def _save(folder: Path, step: int, model: torch.nn.Module, averages: Sequence[dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
+def _save(
+    folder: Path, step: int, model: torch.nn.Module, averages: Sequence[dict[str, Tensor]], optimizer: torch.optim.Optimizer
+) -> None:
     state = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
     for index, average in enumerate(averages):
         state |= {f"average{index}.{k}": v.contiguous() for k, v in average.items()}
