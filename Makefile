@@ -9,7 +9,7 @@ export TOKENIZERS_PARALLELISM ?= false
 .PHONY: demo test test-slow check format install app clean
 
 demo: $(VENV)/.installed  ## a portfolio becomes a style, and the style makes pictures: one HTML page
-	$(BIN)/artlab demo $(PORTFOLIO)
+	$(BIN)/artlab demo $(if $(PORTFOLIO),"$(PORTFOLIO)")
 
 test: $(VENV)/.installed  ## the tests, without a network
 	$(BIN)/python -m pytest -m "not slow and not gpu and not download" $(ARGS)

@@ -3,13 +3,14 @@
 Layers, lowest first; a module imports only from rows above its own, and `tests/test_layers.py` keeps it so:
 
     settings files energy           ground: nothing of ours, no torch
-    images                          pictures in and out, safely
-    drawing portfolio bases style metrics checkpoints    nouns: they never import each other
-    monitors                        listeners to a running training
-    finetune generate pretrain      verbs: one public function of the module's name, one settings object, one result
+    checkpoints images decoder      whole-or-absent folders; pictures in and out, safely
+    drawing portfolio bases style metrics recipe optimizers    nouns: they never import each other
+    sources rundir                  where works come from; what a run is and whether it may go on
+    trainer monitors                the optimizer steps; listeners to a running training
+    finetune generate pretrain look verbs: one public function, one settings object, one result
     demo                            the whole way on one page
     worker                          the table of verbs: the one door
-    cli                             terminal
+    flags, cli                      terminal
 """
 
 __version__ = "0.1.0"

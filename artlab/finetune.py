@@ -93,19 +93,20 @@ def finetune(
     run = rundir.open_run(name, settings, data=portfolio.fingerprint, base=base.fingerprint)
     if (finished := run.finished()) is not None:
         say(f"“{name}” is already trained with these settings: {finished['style']}. Use --no-resume to train it anew.")
-        return style.load(finished["style"])
+        return style.load(finished["style"])  # an --output_dir given only now changes nothing: the style is where it says
     plan = _trial(base, settings, total, split, accelerator)
     say(str(plan))
-    with energy.measure(settings.country) as meter:
-        try:
+    meter = energy.Meter(settings.country)
+    try:
+        with energy.measure(settings.country) as meter:
             course = _Course(settings, portfolio, base, split, run, plan.steps, accelerator, report, say)
             course.run_through()
-        finally:
-            meter_done = meter
-    run.add_sitting(meter_done.summary())
+    finally:
+        if accelerator.is_main_process:
+            run.add_sitting(meter.summary())
     finished_style = course.finish(name) if accelerator.is_main_process else None
     accelerator.wait_for_everyone()
-    say(f"Took {meter_done.sentence()}")
+    say(f"Took {meter.sentence()}")
     return finished_style or style.load(settings.output_dir or files.styles() / files.slug(name))
 
 
@@ -181,9 +182,9 @@ class _Course:
                 continue
             held_out, end = self._measure(at), at == self.total
             pictures, copying = self._sample(at) if self.main and (at % self.every["sample"] == 0 or end) else ((), None)
-            self.alarm = copying is not None and copying > Copying.SHARE
-            if self.alarm:
-                message = f"Copying alarm: {copying:.0%} of the samples are nearer to one of your works than your works are to each other."
+            if copying is not None:
+                self.alarm = copying > Copying.SHARE
+                message = Copying.words(copying) if self.alarm else message
             enough = held_out is not None and self._hear(at, held_out)
             rate, left = clock(at - began, self.trainer.batch * self.accelerator.num_processes, self.total - at)
             step = Step(
@@ -308,7 +309,11 @@ def _prepare(
 ) -> tuple[Data, HeldOutLoss]:
     """Latents and text states of both sides, from the cache or made now."""
     how = Augment(crop_scale_min=settings.crop_scale_min, horizontal_flip=portfolio.flips)
-    size: dict[str, Any] = {"resolution": settings.resolution or base.facts.resolution, "step": base.facts.bucket_step, "seed": settings.seed}
+    size: dict[str, Any] = {
+        "resolution": settings.resolution or base.facts.resolution,
+        "step": base.facts.bucket_step,
+        "seed": settings.seed,
+    }
     views = settings.views or views_per_work(len(split.train))
     items = dataset.plan(portfolio, split.train, augment=how, views=views, **size)
     held = dataset.plan(portfolio, split.validation, augment=STILL, views=1, **size) if split.validation else []
@@ -329,10 +334,12 @@ def _prior(
     """The base's own pictures of the same motifs, without the trigger word (prior preservation)."""
     texts = [work.caption or "a picture" for work in portfolio.kept][:32]
     say(f"Making {len(texts)} pictures with the bare base for prior preservation.")
-    rows = []
+    rows, side = [], settings.resolution or base.facts.resolution
     for index, text in enumerate(texts):
         condition = base.condition([text])
-        picture = base.sample(condition, [settings.seed + index], steps=20, guidance=base.facts.guidance_scale)[0]
+        picture = base.sample(
+            condition, [settings.seed + index], steps=SAMPLING_STEPS, guidance=base.facts.guidance_scale, size=(side, side)
+        )[0]
         pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(picture.height, picture.width, 3)
         latents = base.encode(pixels.permute(2, 0, 1)[None].float() / 127.5 - 1)
         rows.append((latents[0].cpu(), {key: value[0].cpu() for key, value in condition.items()}))

@@ -203,7 +203,7 @@ def _common(settings: Generate, base: Base, styles: list[tuple[Style, float]], s
         height=size[1],
         steps=settings.num_inference_steps,
         sampler=settings.sampler,
-        guidance=settings.guidance_scale,
+        guidance=base.facts.guidance_scale if settings.guidance_scale is None else settings.guidance_scale,
         # A folder's path would tell everybody who gets the picture where the artist keeps her files: its last name is enough.
         base=BaseUsed(name=Path(base.name).name if Path(base.name).is_dir() else base.name, fingerprint=base.fingerprint),
         styles=tuple(used),

@@ -162,7 +162,7 @@ class Choice:
         if len(self.history) < 2:
             return f"Step {self.step} was the only one measured."
         if self.copied:
-            return f"Step {self.step} was chosen: held-out loss {self.value:.4f}, and later steps came too close to single works."
+            return f"Step {self.step} was chosen: held-out loss {self.value:.4f}; steps whose samples came too close to single works were passed over."
         last = self.history[-1]
         if self.step == last[0]:
             return f"Step {self.step}, the last, was chosen: its held-out loss {self.value:.4f} is still at the lowest ({self.best:.4f})."
@@ -191,7 +191,7 @@ def _number(value: float) -> float | None:
 
 
 class Copying:
-    """The copying alarm: how many samples lie nearer to one training work than works of the portfolio ever lie to each other.
+    """The copying alarm: how many samples lie nearer to one training work than nearly all works of the portfolio lie to each other.
 
     Distances are cosine distances of EfficientNet-Lite0 features. The bar is the 5th percentile of the works' own nearest distances,
     so that a harmless sample trips it about one time in twenty; the alarm wants a third of the samples.
@@ -203,6 +203,11 @@ class Copying:
         self.works = metrics.features(works)
         distances, _ = metrics.nearest(self.works, self.works, itself=True) if len(works) > 1 else (np.zeros(1), None)
         self.bar = float(np.percentile(distances, 5))
+
+    @staticmethod
+    def words(share: float) -> str:
+        """The alarm in a sentence."""
+        return f"Copying alarm: {share:.0%} of the samples lie nearer to one of your works than 95 % of your works lie to each other."
 
     def __call__(self, samples: Sequence[Image.Image]) -> float:
         """Share of the samples that lie below the bar."""

@@ -158,8 +158,8 @@ class Generate(Settings):
     width: int | None = Field(None, ge=64, le=4096)
     height: int | None = Field(None, ge=64, le=4096)
     num_inference_steps: Annotated[int, _alias("steps")] = Field(20, ge=1, le=1000)
-    guidance_scale: Annotated[float, _alias("cfg_scale")] = Field(4.0, ge=0, le=50)
-    """How strictly the prompt is followed; 1 switches guidance off."""
+    guidance_scale: Annotated[float | None, _alias("cfg_scale")] = Field(None, ge=0, le=50)
+    """How strictly the prompt is followed; the base's own if left out, 1 switches guidance off."""
     sampler: Sampler = "dpm++"
     batch_size: int = Field(8, ge=1, le=256)
     """Pictures sampled at once; halved when memory runs out."""

@@ -24,7 +24,7 @@ from artlab.settings import Finetune
 BAD_STEPS = 5
 
 
-class TrainingError(RuntimeError):
+class TrainingError(ValueError):
     """A training that cannot go on: what happened and what to change."""
 
 
@@ -75,11 +75,12 @@ class Trainer:
         self._share_gradients()
         norm = float(self.accelerator.clip_grad_norm_(self.parameters, self.settings.max_grad_norm))
         finite = math.isfinite(loss) and math.isfinite(norm)
-        if finite:
+        if finite or self.accelerator.scaler is not None:  # in fp16 the scaler itself skips such a step, and lowers its scale
             self.optimizer.step()
+        if finite:
+            self.scheduler.step()
             self._follow(step)
         self.optimizer.zero_grad(set_to_none=True)
-        self.scheduler.step()
         self.bad = 0 if finite else self.bad + 1
         return Taken(loss, norm, finite)
 

@@ -4,6 +4,7 @@ A verb's module is imported when it is run, so that `artlab recipe` needs no tor
 """
 
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -25,13 +26,14 @@ class VerbError(ValueError):
 
 
 def run(verb: str, settings: Settings, report: Callable[..., None] | None = None) -> Any:
-    """Run a verb and return its result. `report`, if given, gets the verb's progress in place of the terminal."""
+    """Run a verb and return its result. `report`, if given and if the verb tells, gets its progress in place of the terminal."""
     if verb not in VERBS:
         raise VerbError(f"artlab cannot “{verb}”; it can {', '.join(VERBS)}.")
     if not isinstance(settings, SETTINGS[verb]):
         raise VerbError(f"“{verb}” takes {SETTINGS[verb].__name__} settings, not {type(settings).__name__}.")
     function = load(verb)
-    return function(settings) if report is None else function(settings, report)
+    listens = report is not None and "report" in inspect.signature(function).parameters
+    return function(settings, report) if listens else function(settings)
 
 
 def load(verb: str) -> Callable[..., Any]:

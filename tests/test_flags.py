@@ -188,3 +188,8 @@ def test_a_recipe_needs_its_picture():
 def test_two_positional_words(words):
     settings = flags.parse("portfolio", words)
     assert (settings.action, settings.source) == ("draw", "wren")
+
+
+def test_a_folder_after_a_switch_is_the_portfolio():
+    parsed = flags.parse("finetune", ["--dry_run", "./works"])
+    assert (parsed.dry_run, parsed.portfolio) == (True, "./works")

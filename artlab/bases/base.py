@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -95,7 +96,7 @@ class Base(ABC):
     def describe(self) -> dict[str, Any]:
         """What a style's card keeps of its base."""
         return {
-            "name": self.name,
+            "name": self.name.replace(str(Path.home()), "~"),
             "family": self.facts.family,
             "fingerprint": self.fingerprint,
             "resolution": self.facts.resolution,

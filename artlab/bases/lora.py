@@ -92,7 +92,15 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> No
                 f"The adapter was not saved: {key} holds NaN or infinity. Go back to an earlier checkpoint or lower the learning rate."
             )
     half = {key: value if value.dim() == 0 else value.half().contiguous() for key, value in tensors.items()}
-    files.write(path, save_tensors(half, metadata={"format": "pt", **metadata}))
+    files.write(path, _sorted_header(save_tensors(half, metadata={"format": "pt", **metadata})))
+
+
+def _sorted_header(data: bytes) -> bytes:
+    """The same file with its header's keys in order: safetensors writes metadata in the order of a hash map, anew each time."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def load_styles(base: Base, styles: Sequence[tuple[Path, float]]) -> None:

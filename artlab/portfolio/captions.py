@@ -58,8 +58,8 @@ def words(name: str, texts: Mapping[str, Path], rows: Mapping[str, Mapping[str, 
     folders = [part for part in path.parent.parts if part not in ("/", "..")][len(PurePosixPath(common).parts) :]
     repeats, subject = next((parsed for part in reversed(path.parent.parts) if (parsed := kohya(part))), (1, ""))
     series = clean(row.get("series")) or " / ".join(readable(folder) or clean(folder) for folder in folders)
-    sidecar = next((texts[key] for suffix in (".txt", ".caption") if (key := str(path.with_suffix(suffix))) in texts), None)
-    caption = (_sidecar(sidecar) if sidecar else "") or next(
+    sidecars = [texts[key] for suffix in (".txt", ".caption") if (key := str(path.with_suffix(suffix))) in texts]
+    caption = next((text for sidecar in sidecars if (text := _sidecar(sidecar))), "") or next(
         (text for key in ("text", "caption", "title") if (text := clean(row.get(key)))), ""
     )
     return Words(caption or subject or _from_names(path.stem, folders), series, repeats)

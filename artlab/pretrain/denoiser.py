@@ -1,6 +1,6 @@
 """The denoiser of the embedded base: a UNet over 16 x 16 latents, trained on cached latents and cached text states.
 
-Velocity prediction on a cosine schedule with zero terminal SNR (Salimans and Ho 2022; Lin et al. 2024, arXiv 2305.08891), soft Min-SNR
+Velocity prediction on a cosine schedule with zero terminal SNR (Salimans and Ho 2022; Lin et al. 2024, arXiv 2305.08891), Min-SNR
 weight (Hang et al. 2023), captions left out one time in ten, two running averages. The data order, the noise and the times are
 functions of seed and step: a run killed at any time goes on with the very batches it would have seen.
 """
