@@ -36,8 +36,8 @@ def main(name: str, portfolio: str, target: str) -> None:
     own = [images.open_image(works[(2 * k + 1) * len(works) // (2 * len(PROMPTS))].path) for k in range(len(PROMPTS))]
     own = [images.crop(picture, SIDE) for picture in own]
     large = [picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC) for picture in [*plain, *styled]]
-    labels = [*(f"base: {p}" for p in PROMPTS), *(f"{name}: {p}" for p in PROMPTS), *["the artist's own"] * len(own)]
-    title = f"{name}: base, style and own works; same prompts and seeds, not picked"
+    labels = [*(f"base: {p}" for p in PROMPTS), *(f"{taught.name}: {p}" for p in PROMPTS), *["the artist's own"] * len(own)]
+    title = f"{taught.name}: base, style and own works; same prompts and seeds, not picked"
     images.contact_sheet([*large, *own], len(PROMPTS), captions=labels, title=title).save(Path(target))
 
 
