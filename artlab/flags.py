@@ -145,7 +145,9 @@ def _values(info: FieldInfo, words: list[str]) -> list[str]:
 
 def _is_answer(word: str) -> bool:
     # diffusers' --resume_from_checkpoint takes "latest" or "checkpoint-500"; a folder after a switch is the portfolio.
-    return word.lower() in _TRUE | _FALSE | {"none", "null", "latest"} or word.lower().rpartition("/")[2].startswith("checkpoint-")
+    return word.lower() in _TRUE | _FALSE | {"none", "null", "latest"} or word.lower().rpartition("/")[2].startswith(
+        "checkpoint-"
+    )
 
 
 def _as_flag_value(field: str, value: str) -> str:

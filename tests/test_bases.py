@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from diffusers import DDIMScheduler
 
-import tiny
 from artlab import bases
 from artlab.bases import BaseError, load_base, mini
 from artlab.bases.schedule import Schedule
@@ -188,7 +188,7 @@ def test_damaged_weights_are_named(tmp_path):
     folder = tiny.stable_diffusion(tmp_path / "sd")
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(BaseError, match="unet in .* cannot be read"):
+    with pytest.raises(BaseError, match=r"unet in .* cannot be read"):
         load_base(str(folder), device="cpu", precision="fp32")
 
 

@@ -157,7 +157,7 @@ def psnr(model: AutoencoderDC, pictures: np.ndarray, *, batch: int = 32) -> floa
 def to_tensor(pictures: np.ndarray) -> Tensor:
     """uint8 (n, h, w, 3) -> float (n, 3, h, w) in [-1, 1], channels last."""
     return (
-        torch.from_numpy(np.ascontiguousarray(pictures))
+        torch.from_numpy(np.array(pictures))
         .permute(0, 3, 1, 2)
         .float()
         .div(127.5)

@@ -1,0 +1,103 @@
+"""Making the base from scratch, in two steps of each stage: everything runs, resumes exactly, and what comes out is a base."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from artlab import checkpoints
+from artlab.bases import load_base
+from artlab.pretrain import autoencoder, cache, data, denoiser, export
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pretrain")
+    art = folder / "art"
+    art.mkdir()
+    rng = np.random.default_rng(0)
+    rows = []
+    for index, size in enumerate([(200, 90), (120, 130), (90, 200)]):
+        Image.fromarray(rng.integers(0, 255, (size[1], size[0], 3), np.uint8)).save(art / f"{index}.jpg")
+        rows.append(
+            {"file_name": f"{index}.jpg", "caption": f"a painting {index}", "artist": "A" if index else "B", "monochrome": False}
+        )
+    (art / "captions.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return data.drawn(folder / "drawn", count=6, seed=0, workers=1), data.real(art, folder / "real", exclude=["B"]), art
+
+
+def test_data_are_drawn_once_and_by_the_seed(sources, tmp_path):
+    drawn = sources[0]
+    assert drawn.pictures.shape == (6, 128, 128, 3)
+    again = data.drawn(tmp_path / "again", count=6, seed=0, workers=1)
+    assert np.array_equal(drawn.pictures, again.pictures)
+    assert [row["caption"] for row in drawn.rows] == [row["caption"] for row in again.rows]
+    assert {row["subject"] for row in drawn.rows} <= set(data.WORLD)
+    assert np.array_equal(data.drawn(drawn.folder, count=99, seed=5, workers=1).pictures, drawn.pictures), "done is done"
+
+
+def test_real_art_gives_two_crops_of_long_works_and_leaves_artists_out(sources):
+    real = sources[1]
+    assert [row["file_name"] for row in real.rows] == ["1.jpg", "2.jpg", "2.jpg"]
+    assert len({row["held_out"] for row in real.rows if row["file_name"] == "2.jpg"}) == 1, "crops of one work stay together"
+
+
+def test_a_folder_without_captions_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"captions\.jsonl"):
+        data.real(tmp_path, tmp_path / "out")
+
+
+def quiet(row):
+    pass
+
+
+def test_the_whole_way_to_a_base(sources, tmp_path):
+    model = autoencoder.train(sources[:2], tmp_path / "ae", steps=2, batch_size=2, save_every=1, report=quiet).eval()
+    assert checkpoints.step_of(checkpoints.latest(tmp_path / "ae")) == 2
+    pixels = autoencoder.to_tensor(sources[0].pictures)
+    with torch.no_grad():
+        latents = model.encode(pixels).latent
+        before = model.decode(latents).sample
+        autoencoder.standardise(model, latents - latents.mean(dim=(0, 2, 3), keepdim=True))  # scale alone: an exact identity
+        torch.testing.assert_close(model.decode(model.encode(pixels).latent).sample, before, atol=1e-3, rtol=0)
+        autoencoder.standardise(model, model.encode(pixels).latent)
+        standard = model.encode(pixels).latent
+    torch.testing.assert_close(standard.mean(dim=(0, 2, 3)), torch.zeros(8), atol=1e-3, rtol=0)
+    torch.testing.assert_close(standard.std(dim=(0, 2, 3)), torch.ones(8), atol=1e-3, rtol=0)
+    assert autoencoder.psnr(model, sources[0].pictures) > 0
+
+    cached = cache.build(sources[0], [sources[1]], model, tmp_path / "cache", real_share=0.25)
+    assert cached.latents.shape == (9, 8, 16, 16)
+    reals = cached.weight[6:].sum()
+    assert reals / cached.weight.sum() == pytest.approx(0.25)
+    latents, states = cached.batch(np.array([0, 8]))
+    assert (latents.shape, states.shape) == ((2, 8, 16, 16), (2, 32, 384))
+
+    weights = denoiser.train(cached, tmp_path / "unet", steps=2, batch_size=2, save_every=1, check_every=2, report=quiet)
+    unet = denoiser.build()
+    unet.load_state_dict(weights)
+    folder = export.export(model, unet, tmp_path / "mini", {"denoiser_steps": 2})
+    base = load_base(str(folder), device="cpu", precision="fp32")
+    (picture,) = base.sample(base.condition(["a fox"]), [0], steps=2, guidance=2.0)
+    assert picture.size == (128, 128)
+
+
+def test_a_killed_denoiser_goes_on_exactly(sources, tmp_path, monkeypatch):
+    cached = cache.build(sources[0], [], autoencoder.build().eval(), tmp_path / "cache", real_share=0.0)
+    given = {"steps": 2, "batch_size": 1, "save_every": 1, "check_every": 99, "report": quiet}
+    whole = denoiser.train(cached, tmp_path / "whole", **given)
+    save = checkpoints.save
+
+    def die(*args, **kwargs):
+        save(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", die)
+    with pytest.raises(KeyboardInterrupt):
+        denoiser.train(cached, tmp_path / "parts", **given)
+    monkeypatch.setattr(checkpoints, "save", save)
+    assert checkpoints.step_of(checkpoints.latest(tmp_path / "parts")) == 1
+    parts = denoiser.train(cached, tmp_path / "parts", **given)
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
