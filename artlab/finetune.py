@@ -349,7 +349,7 @@ def _prior(
 def _trial(base: Base, settings: Finetune, total: int, split: Split, accelerator: Accelerator) -> Plan:
     """Time two steps on noise, so that the estimate is this machine's own; nothing of them is kept."""
     if settings.gradient_checkpointing:
-        base.denoiser.enable_gradient_checkpointing()  # type: ignore[operator] - every diffusers model has it
+        base.denoiser.enable_gradient_checkpointing()  # type: ignore[operator]
         base.denoiser.train()
     trainer = Trainer(base, settings, total, accelerator)
     side = (settings.resolution or base.facts.resolution) // base.factor
