@@ -232,6 +232,8 @@ class Pretrain(Settings):
     denoiser_steps: int = Field(60_000, ge=1)
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(4e-4, gt=0)
+    start: Path | None = None
+    """Base whose denoiser to go on training, for instance the shipped one; its autoencoder is taken over too."""
     output_dir: Path | None = None
     """Where everything goes; `pretrain/` under artlab's home if left out."""
     seed: int = Field(0, ge=0)

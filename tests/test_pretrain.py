@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from PIL import Image
 
 from artlab import checkpoints
 from artlab.bases import load_base
-from artlab.pretrain import autoencoder, cache, data, denoiser, export
+from artlab.pretrain import PretrainError, autoencoder, cache, data, denoiser, export, pretrain
+from artlab.settings import Pretrain
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +103,20 @@ def test_a_killed_denoiser_goes_on_exactly(sources, tmp_path, monkeypatch):
     assert checkpoints.step_of(checkpoints.latest(tmp_path / "parts")) == 1
     parts = denoiser.train(cached, tmp_path / "parts", **given)
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+def test_the_verb_goes_on_from_a_base_that_is_there(sources, tmp_path):
+    """`artlab pretrain` with --start: the autoencoder is taken over, the denoiser begins with the base's weights."""
+    torch.manual_seed(1)
+    model, unet = autoencoder.build(), denoiser.build()
+    start = export.export(model, unet, tmp_path / "start", {})
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "drawn").symlink_to(sources[0].folder)
+    settings = Pretrain(stage="denoiser", start=start, output_dir=root, denoiser_steps=1, batch_size=1, learning_rate=1e-12)
+    pretrain(settings)
+    made = UNet2DConditionModel.from_pretrained(pretrain(settings.model_copy(update={"stage": "export"})) / "unet")
+    for ours, theirs in zip(made.parameters(), unet.parameters(), strict=True):
+        torch.testing.assert_close(ours.float(), theirs.float(), atol=1e-3, rtol=1e-2)
+    with pytest.raises(PretrainError, match="denoiser"):
+        pretrain(Pretrain(stage="export", output_dir=tmp_path / "nothing"))

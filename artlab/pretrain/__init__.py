@@ -3,18 +3,23 @@
 data -> autoencoder -> denoiser -> export
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderDC
+from diffusers import AutoencoderDC, UNet2DConditionModel
 from safetensors.torch import load as load_tensors
 
 from artlab import checkpoints, files, metrics
 from artlab.pretrain import autoencoder, cache, data, denoiser, export
 from artlab.settings import Pretrain
+
+
+class PretrainError(ValueError):
+    """A stage that cannot run yet, and which one comes first."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,10 @@ def _autoencoder(settings: Pretrain, place: _Place) -> Path:
 
 
 def _denoiser(settings: Pretrain, place: _Place) -> Path:
-    model = AutoencoderDC.from_pretrained(place.root / "vae").eval()
+    if settings.start is not None and not (place.root / "vae").exists():
+        shutil.copytree(settings.start / "vae", place.root / "vae")
+    initial = UNet2DConditionModel.from_pretrained(settings.start / "unet").float().state_dict() if settings.start else None
+    model = AutoencoderDC.from_pretrained(place.root / "vae").float().eval()
     cached = cache.build(place.drawn, place.art, model, place.root / "cache", real_share=settings.real_share)
     denoiser.train(
         cached,
@@ -79,6 +87,7 @@ def _denoiser(settings: Pretrain, place: _Place) -> Path:
         learning_rate=settings.learning_rate,
         seed=settings.seed,
         report=autoencoder.log_to(place.root / "denoiser.jsonl"),
+        initial=initial,
     )
     return place.root / "denoiser"
 
@@ -86,7 +95,7 @@ def _denoiser(settings: Pretrain, place: _Place) -> Path:
 def _export(settings: Pretrain, place: _Place) -> Path:
     newest = checkpoints.latest(place.root / "denoiser")
     if newest is None:
-        raise ValueError(f"{place.root} holds no trained denoiser yet; run `artlab pretrain denoiser` first.")
+        raise PretrainError(f"{place.root} holds no trained denoiser yet; run `artlab pretrain denoiser` first.")
     unet = denoiser.build()
     unet.load_state_dict(
         denoiser.under(load_tensors((newest / "state.safetensors").read_bytes()), f"average{len(denoiser.AVERAGES) - 1}.")
@@ -96,7 +105,7 @@ def _export(settings: Pretrain, place: _Place) -> Path:
         "batch_size": settings.batch_size,
         "drawn": len(place.drawn.rows),
         "real": sum(len(source.rows) for source in place.art),
-        "autoencoder": files.read_json(place.root / "vae" / "figures.json"),
+        "autoencoder": files.read_json(figures) if (figures := place.root / "vae" / "figures.json").exists() else "taken over",
     }
     return export.export(AutoencoderDC.from_pretrained(place.root / "vae"), unet, place.root / "mini", facts)
 

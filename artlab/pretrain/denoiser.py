@@ -79,13 +79,17 @@ def train(
     save_every: int = 250,
     check_every: int = 500,
     report: Callable[[dict[str, float]], None] = print,
+    initial: dict[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Train for `steps`, going on from the newest checkpoint in `folder`; returns the slower average's weights.
 
+    Without a checkpoint it begins with `initial`, weights of an earlier base, or anew.
     The rate warms up over 150 steps and falls over the last quarter (a trapezoid: a run can be lengthened without starting anew).
     """
     torch.manual_seed(seed)
     model = build().to(memory_format=torch.channels_last)
+    if initial is not None:
+        model.load_state_dict(initial)
     averages = [{k: v.clone() for k, v in model.state_dict().items()} for _ in AVERAGES]
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
     start = _resume(folder, model, averages, optimizer)
