@@ -22,8 +22,6 @@ from typing import Any
 WATTS_PER_THREAD = 4.0
 WORLD_GRAMS_PER_KWH = 475.0
 JOULES_PER_KWH = 3.6e6
-# Codecarbon's names of the ways that measure a processor rather than guess.
-_SENSORS = {"intel_rapl": "RAPL", "intel_power_gadget": "Power Gadget", "windows_emi": "EMI"}
 
 
 class EnergyError(ValueError):

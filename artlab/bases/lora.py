@@ -75,15 +75,6 @@ def state(base: Base, adapter: str = "default") -> dict[str, Tensor]:
     return tensors
 
 
-def restore(base: Base, tensors: dict[str, Tensor], adapter: str = "default") -> None:
-    """Put the values of `state` back into the attached adapter."""
-    with torch.no_grad():
-        for name, layer in _layers(base.denoiser).items():
-            key = PREFIX + name.replace(".", "_")
-            layer.lora_A[adapter].weight.copy_(tensors[f"{key}.lora_down.weight"])
-            layer.lora_B[adapter].weight.copy_(tensors[f"{key}.lora_up.weight"])
-
-
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write an adapter, whole or absent, in float16 (alpha stays exact). Refuses to write NaN."""
     for key, value in tensors.items():
