@@ -7,7 +7,7 @@ Layers, lowest first; a module imports only from rows above its own, and `tests/
     drawing portfolio bases style metrics recipe optimizers    nouns: they never import each other
     sources rundir                  where works come from; what a run is and whether it may go on
     trainer monitors                the optimizer steps; listeners to a running training
-    finetune generate pretrain look verbs: one public function, one settings object, one result
+    finetune generate pretrain look intake verbs: one public function, one settings object, one result
     demo                            the whole way on one page
     worker                          the table of verbs: the one door
     flags, cli                      terminal

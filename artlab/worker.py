@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     "portfolio": "artlab.look:look",
     "recipe": "artlab.recipe:recipe",
     "demo": "artlab.demo:demo",
+    "intake": "artlab.intake:intake",
     "pretrain": "artlab.pretrain:pretrain",
 }
 

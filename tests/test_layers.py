@@ -13,7 +13,7 @@ LAYERS = [
     "drawing portfolio bases style metrics recipe optimizers",
     "sources rundir",
     "trainer monitors",
-    "finetune generate pretrain look",
+    "finetune generate pretrain look intake",
     "demo",
     "worker",
     "flags",

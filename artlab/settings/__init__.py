@@ -6,9 +6,10 @@ Flags, `--help`, JSON configs, the web form and the docs derive from the fields.
 
 from artlab.settings.making import Demo, Generate, Portfolio, Recipe
 from artlab.settings.shared import Settings
+from artlab.settings.studio import Intake
 from artlab.settings.training import Finetune, Pretrain
 
-__all__ = ["VERBS", "Demo", "Finetune", "Generate", "Portfolio", "Pretrain", "Recipe", "Settings"]
+__all__ = ["VERBS", "Demo", "Finetune", "Generate", "Intake", "Portfolio", "Pretrain", "Recipe", "Settings"]
 
 VERBS: dict[str, type[Settings]] = {
     "finetune": Finetune,
@@ -16,5 +17,6 @@ VERBS: dict[str, type[Settings]] = {
     "portfolio": Portfolio,
     "recipe": Recipe,
     "demo": Demo,
+    "intake": Intake,
     "pretrain": Pretrain,
 }
