@@ -12,16 +12,38 @@ import tempfile
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+_moved: ContextVar[Path | None] = ContextVar("home", default=None)
+
 
 def home() -> Path:
-    """The folder of everything made at run time: `$ARTLAB_HOME`, else `outputs/` beside the package if there is one, else `~/.artlab`."""
+    """The folder of everything made at run time: `$ARTLAB_HOME`, else `outputs/` beside the package if there is one, else `~/.artlab`.
+
+    Within `living_in(folder)` it is that folder: the studio looks at one artist's home after the other.
+    """
+    return _moved.get() or root()
+
+
+def root() -> Path:
+    """The home that the process was started with, whoever is looked after at the moment."""
     if moved := os.environ.get("ARTLAB_HOME"):
         return Path(moved).expanduser()
     outputs = package().parent / "outputs"
     return outputs if outputs.is_dir() else Path.home() / ".artlab"
+
+
+@contextmanager
+def living_in(folder: Path) -> Iterator[None]:
+    """Make `folder` the home for this thread (and the tasks it awaits) as long as the block lasts."""
+    before = _moved.set(folder)
+    try:
+        yield
+    finally:
+        _moved.reset(before)
 
 
 def package() -> Path:

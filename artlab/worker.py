@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "demo": "artlab.demo:demo",
     "intake": "artlab.intake:intake",
     "pretrain": "artlab.pretrain:pretrain",
+    "studio": "artlab.studio:studio",
 }
 
 

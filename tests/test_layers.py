@@ -9,12 +9,12 @@ import pytest
 
 LAYERS = [
     "settings files energy",
-    "checkpoints images decoder",
-    "drawing portfolio bases style metrics recipe optimizers",
-    "sources rundir",
+    "checkpoints images decoder database",
+    "drawing portfolio bases style metrics recipe optimizers accounts",
+    "sources rundir jobs",
     "trainer monitors",
     "finetune generate pretrain look intake",
-    "demo",
+    "demo studio",
     "worker",
     "flags",
     "cli",
