@@ -7,6 +7,8 @@ artist chooses; her choice stays in her browser.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from artlab.studio import status
+
 if TYPE_CHECKING:
     from gradio.themes import Base
 
@@ -56,7 +58,6 @@ def theme() -> "Base":
         "block_border_color": "line",
         "border_color_primary": "line",
         "border_color_accent": "accent",
-        "color_accent": "accent",
         "color_accent_soft": "paper",
         "input_background_fill": "sheet",
         "input_border_color": "line",
@@ -100,7 +101,7 @@ def theme() -> "Base":
     }
     coloured = {key: COLOURS[name][0] for key, name in said.items()}
     coloured |= {f"{key}_dark": COLOURS[name][1] for key, name in said.items()}
-    return plain.set(**coloured, block_border_width="0px", block_shadow="none", block_padding="0px", input_border_width="1px")
+    return plain.set(**coloured, color_accent="var(--accent)", block_border_width="0px", block_shadow="none", block_padding="0px", input_border_width="1px")
 
 
 def css() -> str:
@@ -110,14 +111,10 @@ def css() -> str:
 
 
 def head() -> str:
-    """What goes into the page's head: the typefaces' names and the script that Gradio's parts cannot do without."""
-    faces = "".join(
-        f"@font-face{{font-family:{family};font-style:{style};font-weight:{weights};font-display:swap;"
-        f"src:url({WHERE}/fonts/{file}) format('woff2')}}"
-        for family, style, weights, file in (
-            ("Newsreader", "normal", "200 800", "newsreader-latin-wght-normal.woff2"),
-            ("Newsreader", "italic", "200 800", "newsreader-latin-wght-italic.woff2"),
-            ("Figtree", "normal", "300 900", "figtree-latin-wght-normal.woff2"),
-        )
-    )
-    return f'<style>{faces}</style><script src="{WHERE}/studio.js" defer></script>'
+    """What goes into the page's head: the script for what Gradio has no parts for."""
+    return f'<script src="{WHERE}/studio.js" defer></script>'
+
+
+def banner() -> None:
+    """What stands above the tabs."""
+    status.build()

@@ -1,0 +1,187 @@
+"""Jobs in the artist's words: what is being done, how far it is, what she can do about it. On top of every tab, and in its own."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from artlab import accounts, jobs
+from artlab.jobs import Job, JobError
+from artlab.studio import markup
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+DOING = {
+    "finetune": "Teaching",
+    "generate": "Making pictures",
+    "intake": "Looking at your works",
+    "transfer": "Carrying a style over",
+    "enlarge": "Enlarging",
+    "blend": "Blending",
+    "between": "Walking between two",
+    "vary": "Varying",
+    "inpaint": "Painting a part anew",
+    "evaluate": "Measuring what was learned",
+    "gallery": "Filling the gallery",
+}
+FRESH = 3600.0
+POLL = 2.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """A job as the page shows it. `share` is how much of it is done; `acts` are (act, label, question to ask before)."""
+
+    id: int
+    state: str
+    what: str
+    how: str
+    share: float | None
+    acts: tuple[tuple[str, str, str], ...]
+    told: str
+
+    @property
+    def open(self) -> bool:
+        """Whether it goes on."""
+        return self.state in jobs.OPEN
+
+
+def line(job: Job) -> Line:
+    """One job in words."""
+    share, told = None, ""
+    if job.state == "queued":
+        how = _place(job)
+    elif job.state == "running":
+        how, share = _progress(job), share_of(job)
+    elif job.state == "paused":
+        how, told = "paused, its state is saved", job.message
+    else:
+        how, told = {"done": "done", "cancelled": "cancelled", "failed": "did not work"}[job.state], job.message
+    return Line(job.id, job.state, what(job), how, share, _acts(job), told)
+
+
+def what(job: Job) -> str:
+    """What a job does."""
+    doing = DOING.get(job.verb, job.verb.capitalize())
+    name = job.settings.get("name") if job.verb == "finetune" else None
+    return f"{doing} “{name}”" if name else doing
+
+
+def share_of(job: Job) -> float:
+    """How much of a running job is done, 0 to 1."""
+    told = job.progress
+    done, total = _number(told.get("done")), _number(told.get("total"))
+    step, steps = _number(told.get("step")), _number(told.get("steps"))
+    if total and "done" in told:
+        within = step / steps if steps else 0.0
+        batch = min(_number(job.settings.get("batch_size")) or 8, max(1.0, total - done))
+        return min(1.0, (done + within * batch) / total)
+    return min(1.0, step / total) if total else 0.0
+
+
+def _progress(job: Job) -> str:
+    told = job.progress
+    if job.wish:
+        return {"pause": "saving, then it rests", "cancel": "ending"}.get(job.wish, job.wish)
+    parts = []
+    if "done" in told and told.get("total"):
+        parts.append(f"{told['done']} of {told['total']}")
+    elif told.get("total"):
+        parts.append(f"step {told.get('step', 0)} of {told['total']}")
+    if told.get("eta"):
+        parts.append(f"{markup.span(_number(told['eta']))} left")
+    if not parts:
+        parts.append(str(told.get("message") or "getting ready"))
+    return " · ".join(parts)
+
+
+def _place(job: Job) -> str:
+    place = jobs.place(job.artist, job.id)
+    if place is None:
+        return "about to begin"
+    begins = "next" if place.number == 1 else f"number {place.number} in the line"
+    return begins if not place.seconds else f"{begins}, begins in about {markup.span(place.seconds)}"
+
+
+def _acts(job: Job) -> tuple[tuple[str, str, str], ...]:
+    acts: list[tuple[str, str, str]] = []
+    if job.state == "running" and job.verb == "finetune" and not job.wish:
+        acts.append(("pause", "Pause", ""))
+    if job.state == "paused":
+        acts.append(("resume", "Go on", ""))
+    if job.state == "failed":
+        acts.append(("resume", "Try again", ""))
+    if job.is_open:
+        sure = "End this training? What it has saved stays." if job.verb == "finetune" else ""
+        acts.append(("cancel", "Cancel", sure))
+    if job.state in ("failed", "cancelled"):
+        acts.append(("forget", "Dismiss", ""))
+    return tuple(acts)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) and value == value else 0.0
+
+
+def shown(artist: str) -> list[Line]:
+    """What stands on top of the page: everything open, and what failed and was not dismissed."""
+    return [line(job) for job in jobs.of(artist, limit=30) if job.is_open or job.state == "failed"]
+
+
+def act(artist: str, message: dict[str, Any]) -> str:
+    """Do what a job's button says; the trouble in words, or ""."""
+    try:
+        number, wanted = message.get("id"), message.get("act")
+        if wanted == "cancel":
+            jobs.cancel(artist, number)  # type: ignore[arg-type]
+        elif wanted == "forget":
+            jobs.forget(artist, number)  # type: ignore[arg-type]
+        elif wanted in ("pause", "resume", "save", "sample"):
+            jobs.control(artist, number, wanted)  # type: ignore[arg-type]
+    except JobError as error:
+        return str(error)
+    return ""
+
+
+def root_of(request: Any) -> str:
+    """The path under which a proxy serves the studio, "" mostly, as a request of Gradio's knows it."""
+    inner = getattr(request, "request", request)
+    return str(getattr(inner, "scope", {}).get("root_path", "")).removesuffix("/ui")
+
+
+def latest(artist: str, *verbs: str) -> Job | None:
+    """The artist's newest job of these verbs."""
+    return next((job for job in jobs.of(artist, limit=50) if job.verb in verbs), None)
+
+
+def build() -> None:
+    """The part of the page above the tabs: the name, and what is being done. Called once, within the page's `gr.Blocks`."""
+    import gradio as gr  # noqa: PLC0415 - importing it takes seconds
+
+    from artlab.studio.bridge import bridge, heard  # noqa: PLC0415
+
+    top = markup.place(markup.part("masthead", root="", name=""))
+    strip = markup.place()
+    seen = gr.State("")
+    box = bridge("jobs-act")
+
+    def greet(request: gr.Request) -> str:
+        return markup.part("masthead", root=root_of(request), name=accounts.artist_of(request).name)
+
+    def look(before: str, request: gr.Request) -> Any:
+        artist = accounts.artist_of(request).id
+        drawn = markup.part("jobs", jobs=shown(artist))
+        return (gr.skip(), gr.skip()) if drawn == before else (drawn, drawn)
+
+    def hear(text: str, request: gr.Request) -> Any:
+        artist = accounts.artist_of(request).id
+        if trouble := act(artist, heard(text)):
+            gr.Warning(trouble)
+        drawn = markup.part("jobs", jobs=shown(artist))
+        return drawn, drawn
+
+    blocks = gr.context.Context.root_block
+    assert isinstance(blocks, gr.Blocks)
+    blocks.load(greet, None, top, show_progress="hidden")
+    blocks.load(look, seen, [strip, seen], show_progress="hidden")
+    gr.Timer(POLL).tick(look, seen, [strip, seen], show_progress="hidden", concurrency_limit=16)
+    box.input(hear, box, [strip, seen], show_progress="hidden", trigger_mode="multiple")
