@@ -23,8 +23,8 @@ from artlab.metrics import effnet
 from artlab.metrics.errors import MissingNetwork
 
 Features = NDArray[np.float32]
-WIDTH, HIDDEN = 256, 320
-PICTURE, TEXT = 1280 + 608, 384
+WIDTH, HIDDEN = 256, 256
+POOLED, STYLE, TEXT = 1280, 608, 384
 
 
 class MiniClip(nn.Module):
@@ -32,12 +32,15 @@ class MiniClip(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.picture = _head(PICTURE)
+        self.centre = nn.Buffer(torch.zeros(POOLED))  # the pooled part as art at large has it; style features come on their scale
+        self.scale = nn.Buffer(torch.ones(POOLED))
+        self.picture = _head(POOLED + STYLE)
         self.text = _head(TEXT)
 
     def look(self, features: Tensor) -> Tensor:
         """(n, 256) unit rows from `picture_features`."""
-        return functional.normalize(self.picture(features), dim=1)
+        pooled = ((features[:, :POOLED] - self.centre) / self.scale).clamp(-5, 5)
+        return functional.normalize(self.picture(torch.cat([pooled, features[:, POOLED:]], dim=1)), dim=1)
 
     def read(self, features: Tensor) -> Tensor:
         """(n, 256) unit rows from `text_features`."""
@@ -45,7 +48,10 @@ class MiniClip(nn.Module):
 
 
 def _head(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, HIDDEN), nn.GELU(), nn.Dropout(0.3), nn.Linear(HIDDEN, WIDTH))
+    """Dropout comes first too: 1888 columns for a few thousand pictures would be learned by heart."""
+    return nn.Sequential(
+        nn.Dropout(0.3), nn.LayerNorm(width), nn.Linear(width, HIDDEN), nn.GELU(), nn.Dropout(0.3), nn.Linear(HIDDEN, WIDTH)
+    )
 
 
 def folder() -> Path:

@@ -1,0 +1,250 @@
+"""What the metrics are worth: false alarms of their z-scores, their ranking of sets whose truth is known, copies found, time taken.
+
+python benchmarks/metrics.py features --art FOLDER      # draws six artists twice, reads FOLDER/portfolios and FOLDER/corpus; kept in the cache
+python benchmarks/metrics.py alarms | ranking | copying
+python benchmarks/metrics.py time                       # 200 + 200 pictures, cold, on two threads
+
+FOLDER holds portfolios/ARTIST/*.jpg and corpus/*.jpg. All figures are of `effnet-lite0`, but style similarity, which is of `style`.
+"""
+
+import argparse
+import io
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageOps
+
+from artlab import drawing, files, images
+from artlab.metrics import copying, effnet, extractors, fidelity, mini_clip
+from artlab.metrics.nulls import compare, null, z_score
+
+Rows = NDArray[np.float64]
+Both = dict[str, Rows]
+SETS = 40  # works of each drawn artist and seed
+ALARM = 1.645  # one-sided 5 %
+
+
+def store() -> Path:
+    """Where the features of this script are kept."""
+    return files.cache() / "benchmark-metrics"
+
+
+def looked(name: str, pictures: Callable[[], Sequence[Image.Image]]) -> Both:
+    """Features of a set under a name, computed once: `effnet` and `style`, on its scale."""
+    place = store() / f"{name}.npz"
+    if not place.exists():
+        pooled, style = effnet.both(pictures())
+        place.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(place, effnet=pooled, style=style)
+    found = np.load(place)
+    return {"effnet": found["effnet"].astype(float), "style": mini_clip.on_scale(found["style"]).astype(float)}
+
+
+# -- sets -------------------------------------------------------------------------------------------------------------------
+
+
+def works_of(artist: str, seed: int, count: int = SETS) -> list[Image.Image]:
+    """Works of an invented artist."""
+    return [drawing.draw_work(artist, index, seed=seed, height=160).picture for index in range(count)]
+
+
+def noise(count: int = SETS) -> list[Image.Image]:
+    """Coloured noise of grains from one pixel to a quarter of the picture."""
+    rng = np.random.default_rng(0)
+    grains = [rng.integers(256, size=(160 // g, 160 // g, 3), dtype=np.uint8) for g in (1, 2, 4, 8, 16, 40) for _ in range(count)]
+    picked = [grains[i] for i in rng.permutation(len(grains))[:count]]
+    return [Image.fromarray(grain).resize((160, 160), Image.Resampling.BICUBIC) for grain in picked]
+
+
+def altered(picture: Image.Image, kind: str) -> Image.Image:
+    """A copy as it comes back from the web."""
+    width, height = picture.size
+    if kind == "jpeg":
+        data = io.BytesIO()
+        picture.save(data, "JPEG", quality=40)
+        return Image.open(data).convert("RGB")
+    if kind == "small":
+        return picture.resize((width // 2, height // 2), Image.Resampling.BICUBIC)
+    if kind == "cut":
+        return picture.crop((width // 20, height // 20, width - width // 20, height - height // 20))
+    if kind == "mirrored":
+        return ImageOps.mirror(picture)
+    return ImageEnhance.Color(ImageEnhance.Brightness(picture).enhance(1.1)).enhance(0.8)
+
+
+ALTERED = ("jpeg", "small", "cut", "mirrored", "toned")
+
+
+def features(art: Path) -> None:
+    """Everything that the other commands read."""
+    for artist in drawing.ARTISTS:
+        for seed in (0, 1):
+            looked(f"drawn-{artist}-{seed}", lambda artist=artist, seed=seed: works_of(artist, seed))
+        for kind in ALTERED:
+            looked(
+                f"copies-{artist}-{kind}", lambda artist=artist, kind=kind: [altered(p, kind) for p in works_of(artist, 0, 20)]
+            )
+    looked("noise", noise)
+    for folder in sorted((art / "portfolios").iterdir()):
+        looked(f"real-{folder.name}", lambda folder=folder: [_open(path) for path in sorted(folder.glob("*.jpg"))])
+    corpus = sorted((art / "corpus").glob("*.jpg"))
+    for part in range(0, 3000, 500):
+        picked = np.random.default_rng(0).permutation(len(corpus))[part : part + 500]
+        looked(f"corpus-{part:04d}", lambda picked=picked: [_open(corpus[i]) for i in picked])
+
+
+def _open(path: Path) -> Image.Image:
+    with Image.open(path) as file:
+        return file.convert("RGB")
+
+
+def kept(prefix: str) -> dict[str, Both]:
+    """The stored sets whose names begin so."""
+    return {path.stem.removeprefix(prefix): looked(path.stem, list) for path in sorted(store().glob(f"{prefix}*.npz"))}
+
+
+def network(figure: str) -> str:
+    """Which features a figure is of."""
+    return "style" if figure == "style" else "effnet"
+
+
+# -- false alarms -----------------------------------------------------------------------------------------------------------
+
+
+def alarms(trials: int = 200, draws: int = 99) -> None:
+    """Share of z above 1.645 for two sets of one law: random works of the corpus, against both kinds of null."""
+    corpus = kept("corpus-").values()
+    pools = {name: np.concatenate([part[name] for part in corpus]) for name in ("effnet", "style")}
+    print("| figure | null | " + " | ".join(f"n={n}" for n in (20, 50, 200)) + " |\n|---|---|---|---|---|")
+    for figure, statistic in fidelity.FIGURES.items():
+        pool = pools[network(figure)]
+        found: dict[str, list[str]] = {"dealt anew": [], "split halves": []}
+        for n in (20, 50, 200):
+            scores = []
+            for trial in range(trials):
+                rows = pool[np.random.default_rng([n, trial]).permutation(len(pool))[: 3 * n]]
+                anew = compare(rows[:n], rows[2 * n :], statistic, trials=draws, seed=trial).z
+                halves = z_score(statistic(rows[:n], rows[2 * n :]), null(rows[: 2 * n], n, statistic, trials=draws, seed=trial))
+                scores.append((anew, halves))
+            for kind, share in zip(found, np.mean(np.array(scores) > ALARM, axis=0), strict=True):
+                found[kind].append(f"{100 * share:.1f} %")
+        for kind, cells in found.items():
+            print(f"| {figure} | {kind} | " + " | ".join(cells) + " |", flush=True)
+
+
+# -- ranking ----------------------------------------------------------------------------------------------------------------
+
+
+def ranking(n: int = 20, repeats: int = 4) -> None:
+    """Share of trials in which (same artist, other works) is nearer than (other artist), and that nearer than noise."""
+    drawn, real, hiss = kept("drawn-"), kept("real-"), kept("noise")[""]
+    artists = sorted({name[:-2] for name in drawn})
+    half = {name: {k: np.random.default_rng(1).permutation(v)[: 2 * n] for k, v in rows.items()} for name, rows in real.items()}
+    first = {a: drawn[f"{a}-0"] for a in artists}, {a: drawn[f"{a}-1"] for a in artists}
+    second = {a: {k: v[:n] for k, v in half[a].items()} for a in half}, {a: {k: v[n:] for k, v in half[a].items()} for a in half}
+    print("| figure | drawn: same > other | other > noise | tied at the floor | real: same > other | other > noise | tied |")
+    print("|---|---|---|---|---|---|---|")
+    for figure in fidelity.FIGURES:
+        cells = [figure]
+        for own, other in (first, second):
+            trials = np.array(list(_trials(figure, own, other, hiss, n, repeats)))
+            same, strange, nothing = trials.T
+            tied = strange == nothing
+            cells += [
+                f"{100 * np.mean(same > strange):.0f} %",
+                f"{100 * np.mean(strange[~tied] > nothing[~tied]):.0f} %" if (~tied).any() else "-",
+                f"{tied.sum()} of {len(tied)}",
+            ]
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def _trials(
+    figure: str, own: dict[str, Both], other: dict[str, Both], hiss: Both, n: int, repeats: int
+) -> Iterator[tuple[float, float, float]]:
+    statistic, name = fidelity.FIGURES[figure], network(figure)
+    sign = -1 if statistic.high_is_far else 1
+    for artist in own:
+        for stranger in other:
+            for repeat in range(repeats if stranger != artist else 0):
+                rng = np.random.default_rng([len(artist), repeat])
+                sets = [own[artist][name], other[artist][name], other[stranger][name], hiss[name]]
+                works, *candidates = (rows[rng.permutation(len(rows))[:n]] for rows in sets)
+                near = [sign * statistic(works, candidate) for candidate in candidates]
+                yield near[0], near[1], near[2]
+
+
+# -- copying ----------------------------------------------------------------------------------------------------------------
+
+
+def copies() -> None:
+    """Share of pictures flagged as copies: new works of the artist, another artist's, and copies in five states."""
+    drawn, altered_ones, real = kept("drawn-"), kept("copies-"), kept("real-")
+    artists = sorted({name[:-2] for name in drawn})
+    rows = []
+    for count in (20, 40):
+        works = {a: drawn[f"{a}-0"]["effnet"][:count] for a in artists}
+        found = {"new works, same artist": [_seen(drawn[f"{a}-1"]["effnet"], works[a]) for a in artists]}
+        found |= {
+            "other artists": [_seen(drawn[f"{b}-1"]["effnet"], works[a]) for a in artists for b in artists if a != b],
+        }
+        for kind in ALTERED:
+            found[f"copies, {kind}"] = [_seen(altered_ones[f"{a}-{kind}"]["effnet"], works[a]) for a in artists]
+        rows += [(f"{count} drawn works", name, *np.mean(values, axis=0)) for name, values in found.items()]
+    halves = [(half[:20], half[20:]) for half in (np.random.default_rng(3).permutation(r["effnet"]) for r in real.values())]
+    rows.append(("20 real works", "other works, same artist", *np.mean([_seen(b, a) for a, b in halves], axis=0)))
+    print("| portfolio | pictures | flagged | authentic (AuthPct) | duplicates |\n|---|---|---|---|---|")
+    for portfolio, name, *shares in rows:
+        print(f"| {portfolio} | {name} | {100 * shares[0]:.1f} % | {100 * shares[1]:.0f} % | {100 * shares[2]:.1f} % |")
+
+
+def _seen(pictures: Rows, works: Rows) -> tuple[float, float, float]:
+    near = copying.calibrated_nearest(pictures, works).share
+    return near, copying.auth_pct(pictures, works) / 100, copying.duplicate_rate(pictures)
+
+
+# -- time -------------------------------------------------------------------------------------------------------------------
+
+
+def clock(count: int = 200) -> None:
+    """Wall time of all figures of 200 + 200 pictures of 256 px, features included, nothing cached, on two threads."""
+    torch.set_num_threads(2)
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for index in range(2 * count):
+            small = Image.fromarray(rng.integers(256, size=(8, 8, 3), dtype=np.uint8))
+            paths.append(Path(folder) / f"{index:03d}.png")
+            small.resize((256, 256), Image.Resampling.BICUBIC).save(paths[-1])
+        start = time.perf_counter()
+        pictures = [images.open_image(path) for path in paths]
+        pooled, style = effnet.both(pictures)
+        shown = time.perf_counter()
+        agreed = extractors.get("mini-clip")
+        assert isinstance(agreed, extractors.WithTexts)
+        agreed.texts([f"picture number {index}" for index in range(count)])
+        read = time.perf_counter()
+        for figure, statistic in fidelity.FIGURES.items():
+            rows = style if network(figure) == "style" else pooled
+            compare(rows[:count], rows[count:], statistic)
+        fidelity.kid_interval(pooled[:count], pooled[count:])
+        copying.calibrated_nearest(pooled[:count], pooled[count:])
+        copying.vendi(pooled)
+        done = time.perf_counter()
+    print(f"features {shown - start:.1f} s, captions {read - shown:.1f} s, figures and nulls {done - read:.1f} s")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["features", "alarms", "ranking", "copying", "time"])
+    parser.add_argument("--art", type=Path)
+    chosen = parser.parse_args()
+    if chosen.command == "features":
+        torch.set_num_threads(1)
+        features(chosen.art)
+    else:
+        {"alarms": alarms, "ranking": ranking, "copying": copies, "time": clock}[chosen.command]()
