@@ -6,11 +6,12 @@ Layers, lowest first; a module imports only from rows above its own, and `tests/
     checkpoints images decoder database    whole-or-absent folders; pictures in and out, safely; SQLite
     drawing portfolio bases style metrics recipe optimizers accounts    nouns: they never import each other
     sources rundir jobs             where works come from; what a run is and whether it may go on; the queue
-    trainer monitors                the optimizer steps; listeners to a running training
+    trainer monitors shift          the optimizer steps; listeners to a running training; the worker that takes jobs
     finetune generate pretrain look intake verbs: one public function, one settings object, one result
     demo studio                     the whole way on one page; the pages in the browser
     worker                          the table of verbs: the one door
     flags, cli                      terminal
+    hand                            the process that does a worker's jobs
 """
 
 __version__ = "0.1.0"

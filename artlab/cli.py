@@ -56,7 +56,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
 def _guarded(verb: str, work: Callable[[], None]) -> int:
     """Run the work; whatever it raises becomes one clear sentence and an exit code."""
     try:
-        with _quiet(), _terminable():
+        with quiet(), _terminable():
             work()
         sys.stdout.flush()
         return DONE
@@ -65,9 +65,9 @@ def _guarded(verb: str, work: Callable[[], None]) -> int:
         return DONE
     except Exception as error:
         _debug()
-        if (sentence := _expected(error)) is not None:
+        if (sentence := expected(error)) is not None:
             return _complain(sentence)
-        return _complain(f"{_line(error)} ({type(error).__name__}). {_logged(verb, error)}", FAULT)
+        return _complain(f"{_line(error)} ({type(error).__name__}). {logged(verb, error)}", FAULT)
     except KeyboardInterrupt as stop:
         return _complain(_line(stop) if str(stop) else "Interrupted.", INTERRUPTED)
     except SystemExit as stop:
@@ -78,7 +78,7 @@ def _guarded(verb: str, work: Callable[[], None]) -> int:
         return _complain(_line(stop), int(stop.code))
 
 
-def _expected(error: Exception) -> str | None:
+def expected(error: Exception) -> str | None:
     """The sentence for an error that the user can put right; None for a fault of artlab."""
     if isinstance(error, ValidationError):
         return " ".join(map(_invalid, error.errors(include_url=False)[:3]))
@@ -113,7 +113,8 @@ def _debug() -> None:
         traceback.print_exc()
 
 
-def _logged(verb: str, error: BaseException) -> str:
+def logged(verb: str, error: BaseException) -> str:
+    """Write the traceback down; the sentence that says where."""
     path = files.home() / "logs" / f"{datetime.now():%Y-%m-%d-%H%M%S}-{verb}-{os.getpid()}.log"
     try:
         files.write(path, f"artlab {__version__} {verb}\n{''.join(traceback.format_exception(error))}".encode())
@@ -123,7 +124,7 @@ def _logged(verb: str, error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries' own warnings and progress bars off the terminal; `python -W` and ARTLAB_DEBUG=1 bring warnings back."""
     for name, value in {
         "TOKENIZERS_PARALLELISM": "false",

@@ -23,7 +23,9 @@ from artlab.settings import VERBS, Settings
 
 LEASE, ATTEMPTS, MOST_QUEUED, TWICE = 30.0, 3, 50, 3.0
 LONG = frozenset({"finetune", "search", "evaluate", "gallery"})
-"""Verbs that may take hours. Short ones go before them, and a worker lets a long one rest for a short one."""
+"""Verbs that may take hours. Short ones go before them."""
+RESTING = frozenset({"finetune", "gallery"})
+"""Long verbs that lose nothing when they are interrupted: a worker lets them rest for a short one."""
 ASKED_BY_ARTISTS = LONG | {"generate", "intake", "transfer", "stylize", "blend", "export", "explain"}
 """What a page may submit. A verb that is not named here (the studio itself, say) is refused."""
 
@@ -121,7 +123,7 @@ def submit(artist: str, verb: str, settings: Mapping[str, Any] | Settings, *, ti
             raise JobError(f"You have {waiting} jobs waiting, which is the most. Cancel some, or wait until some are done.")
         row = base.execute(
             "INSERT INTO job(artist, verb, settings, title, long, created) VALUES(?,?,?,?,?,?) RETURNING id",
-            (artist, verb, text, (title or _title(verb, valid))[:200], int(verb in LONG), now),
+            (artist, verb, text, (title or _title(verb, valid))[:200], int(verb in LONG and not valid.get("dry_run")), now),
         ).fetchone()
     return int(row["id"])
 
@@ -276,6 +278,17 @@ def put_back(job: Job, message: str = "") -> bool:
         "UPDATE job SET state=CASE wish WHEN 'pause' THEN 'paused' WHEN 'cancel' THEN 'cancelled' ELSE 'queued' END, wish='', asks='', "
         f"attempts=max(0, attempts-1), lease_until=0, message=?, worked=worked+?-started WHERE {_MINE}",
         (message, now, job.id, job.token),
+    )
+    return done.rowcount == 1
+
+
+def retry(job: Job, message: str) -> bool:
+    """A job whose process died: queue it again, or give it up when that was the last attempt."""
+    gone = job.attempts >= ATTEMPTS
+    done = _base().execute(
+        "UPDATE job SET state=CASE wish WHEN 'pause' THEN 'paused' WHEN 'cancel' THEN 'cancelled' ELSE ? END, wish='', asks='', lease_until=0, "
+        f"message=?, ended=?, worked=worked+?-started WHERE {_MINE}",
+        ("failed" if gone else "queued", message, time.time() if gone else 0.0, time.time(), job.id, job.token),
     )
     return done.rowcount == 1
 

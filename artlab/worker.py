@@ -27,15 +27,19 @@ class VerbError(ValueError):
     """A verb that artlab does not have, or settings that are not the verb's."""
 
 
-def run(verb: str, settings: Settings, report: Callable[..., None] | None = None) -> Any:
-    """Run a verb and return its result. `report`, if given and if the verb tells, gets its progress in place of the terminal."""
+def run(verb: str, settings: Settings, report: Callable[..., Any] | None = None, say: Callable[[str], None] | None = None) -> Any:
+    """Run a verb and return its result.
+
+    `report`, if given and if the verb tells, gets its progress in place of the terminal; so does `say` with its sentences.
+    """
     if verb not in VERBS:
         raise VerbError(f"artlab cannot “{verb}”; it can {', '.join(VERBS)}.")
     if not isinstance(settings, SETTINGS[verb]):
         raise VerbError(f"“{verb}” takes {SETTINGS[verb].__name__} settings, not {type(settings).__name__}.")
     function = load(verb)
-    listens = report is not None and "report" in inspect.signature(function).parameters
-    return function(settings, report) if listens else function(settings)
+    heard = inspect.signature(function).parameters
+    told = {name: listener for name, listener in (("report", report), ("say", say)) if listener is not None and name in heard}
+    return function(settings, **told)
 
 
 def load(verb: str) -> Callable[..., Any]:

@@ -12,12 +12,13 @@ LAYERS = [
     "checkpoints images decoder database",
     "drawing portfolio bases style metrics recipe optimizers accounts",
     "sources rundir jobs",
-    "trainer monitors",
+    "trainer monitors shift",
     "finetune generate pretrain look intake",
     "demo studio",
     "worker",
     "flags",
     "cli",
+    "hand",
 ]
 LEVEL = {name: level for level, row in enumerate(LAYERS) for name in row.split()}
 PACKAGE = Path(__file__).parents[1] / "artlab"

@@ -11,7 +11,6 @@
 The studio imports no verb and no torch. It does no work of its own: it queues jobs, and workers in processes of their own do them.
 """
 
-import contextlib
 import os
 import secrets
 import socket
@@ -23,7 +22,7 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
-from artlab import accounts, database, files
+from artlab import accounts, database, files, shift
 from artlab.settings import Studio
 
 GRACE = 5.0
@@ -41,10 +40,15 @@ def studio(settings: Studio, say: Callable[[str], None] = lambda text: print(tex
     address = address_of(settings, listening)
     workers = [start_worker(device) for device in settings.devices]
     try:
-        _serve(settings, listening, code, lambda: _welcome(settings, address, code, say))
+        with shift.studio_open():
+            _serve(settings, listening, code, lambda: _welcome(settings, address, code, say))
     finally:
-        end_workers(workers)
         listening.close()
+        if not shift.studio_is_there():  # another page of the same home may need them
+            for device in settings.devices:
+                shift.end(device)
+        for worker in workers:
+            worker.poll()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -77,22 +81,13 @@ def start_worker(device: str = "auto") -> subprocess.Popen[bytes]:
     log = database.folder() / "worker.log"
     with open(log, "ab") as out:
         return subprocess.Popen(
-            [sys.executable, "-m", "artlab.worker", device],
+            [sys.executable, "-m", "artlab.shift", device],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
             cwd=_empty_folder(),
         )
-
-
-def end_workers(workers: list[subprocess.Popen[bytes]]) -> None:
-    """Ask the workers to save and end; they have as long as a training takes to save."""
-    for worker in workers:
-        worker.terminate()
-    for worker in workers:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            worker.wait(30)
 
 
 def _serve(settings: Studio, listening: socket.socket, code: str, ready: Callable[[], None]) -> None:
