@@ -11,7 +11,7 @@ LONGEST = 64 << 10
 
 def bridge(name: str) -> "gr.Textbox":
     """The hidden box that `tell(name, …)` of `studio.js` writes to. Must be called within a `gr.Blocks`."""
-    import gradio as gr  # noqa: PLC0415 - importing it takes seconds
+    import gradio as gr
 
     return gr.Textbox("", elem_id=name, elem_classes="bridge", show_label=False, container=False, visible="hidden", label=name)
 

@@ -149,7 +149,7 @@ def docstrings(settings: type[Settings]) -> dict[str, str]:
 
 def component(field: Field) -> "Component":
     """The Gradio component of a field. Must be called within a `gr.Blocks`."""
-    import gradio as gr  # noqa: PLC0415 - importing it takes seconds
+    import gradio as gr
 
     said: dict[str, Any] = {"label": field.label, "info": _info(field)}
     if field.kind == "choice":

@@ -25,7 +25,7 @@ def place(html: str = "", **how: Any) -> "gr.Markdown":
     Not a `gr.HTML`: that one evaluates its template as JavaScript, which the studio's Content-Security-Policy forbids. Markdown
     leaves HTML alone that begins with a block element and has no empty line, which is what `part` makes.
     """
-    import gradio as gr  # noqa: PLC0415 - importing it takes seconds
+    import gradio as gr
 
     how.setdefault("elem_classes", "piece")
     return gr.Markdown(html, sanitize_html=False, latex_delimiters=[], container=False, **how)

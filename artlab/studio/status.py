@@ -8,7 +8,7 @@ from artlab.jobs import Job, JobError
 from artlab.studio import markup
 
 if TYPE_CHECKING:
-    import gradio as gr
+    pass
 
 DOING = {
     "finetune": "Teaching",
@@ -155,7 +155,7 @@ def latest(artist: str, *verbs: str) -> Job | None:
 
 def build() -> None:
     """The part of the page above the tabs: the name, and what is being done. Called once, within the page's `gr.Blocks`."""
-    import gradio as gr  # noqa: PLC0415 - importing it takes seconds
+    import gradio as gr
 
     from artlab.studio.bridge import bridge, heard  # noqa: PLC0415
 

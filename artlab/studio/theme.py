@@ -33,7 +33,7 @@ COLOURS = {
 
 def theme() -> "Base":
     """Gradio's plain theme in artlab's colours; what a theme cannot say is in `studio.css`."""
-    import gradio as gr  # noqa: PLC0415 - importing it takes seconds
+    import gradio as gr
 
     plain = gr.themes.Base(
         primary_hue=gr.themes.colors.orange,
@@ -101,7 +101,14 @@ def theme() -> "Base":
     }
     coloured = {key: COLOURS[name][0] for key, name in said.items()}
     coloured |= {f"{key}_dark": COLOURS[name][1] for key, name in said.items()}
-    return plain.set(**coloured, color_accent="var(--accent)", block_border_width="0px", block_shadow="none", block_padding="0px", input_border_width="1px")
+    return plain.set(
+        **coloured,
+        color_accent="var(--accent)",
+        block_border_width="0px",
+        block_shadow="none",
+        block_padding="0px",
+        input_border_width="1px",
+    )
 
 
 def css() -> str:

@@ -217,7 +217,9 @@ def _link(source: Path, target: Path) -> None:
 
 def _decided(work: Artwork, decided: dict[tuple[str, str], Any]) -> Artwork:
     changes = {
-        field: decided[kind, work.id] for kind, field in (("caption", "caption"), ("series", "series")) if (kind, work.id) in decided
+        field: decided[kind, work.id]
+        for kind, field in (("caption", "caption"), ("series", "series"))
+        if (kind, work.id) in decided
     }
     copy = any(mark.kind == "duplicate" and mark.of == work.id for mark in work.marks)  # its pixels are in the portfolio already
     if ("keep", work.id) in decided and not copy:

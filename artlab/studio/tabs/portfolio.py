@@ -16,8 +16,6 @@ from artlab.studio.uploads import works_of
 from artlab.studio.works import CONSENT, WorksError, in_order
 
 if TYPE_CHECKING:
-    import gradio as gr
-
     from artlab.studio.server import Context
 
 TITLE = "Portfolio"
@@ -28,7 +26,7 @@ VIEWS = (("All works", "all"), ("To look at", "marked"), ("Left out", "out"), ("
 
 def build(context: "Context") -> None:
     """The tab."""
-    import gradio as gr  # noqa: PLC0415 - importing it takes seconds
+    import gradio as gr
 
     markup.place(markup.part("lead", lead="Your works, and what artlab sees in them.", more=ABOUT))
     markup.place(markup.part("drop", consent=CONSENT))
@@ -125,7 +123,9 @@ def take_in(shelf: Shelf, artist: str = "") -> int:
         if job.state == "queued":
             return job.id
     folder = works_of(shelf).folder.relative_to(shelf.home)
-    return jobs.submit(shelf.artist, "intake", {"folder": str(folder), "name": artist or "portfolio"}, title="Looking at your works")
+    return jobs.submit(
+        shelf.artist, "intake", {"folder": str(folder), "name": artist or "portfolio"}, title="Looking at your works"
+    )
 
 
 def stamp(shelf: Shelf) -> str:
@@ -144,7 +144,11 @@ def portfolio_html(shelf: Shelf, page: int = 1, view: str = "all", series: str =
     page = min(max(1, page), pages)
     out, marked = len(seen.works) - len(seen.kept), sum(bool(work.marks) for work in seen.kept)
     bare = sum(not work.caption for work in seen.kept)
-    told = [f"{marked} to look at again"] * bool(marked) + [f"{out} left out"] * bool(out) + [f"{bare} without a caption"] * bool(bare)
+    told = (
+        [f"{marked} to look at again"] * bool(marked)
+        + [f"{out} left out"] * bool(out)
+        + [f"{bare} without a caption"] * bool(bare)
+    )
     return markup.part(
         "works",
         total=len(seen.works),

@@ -1,0 +1,166 @@
+"""From what an artist asked for in Create to the settings of a verb. No Gradio, no torch.
+
+A mode of the page is a verb; the fields of its settings class decide what the page offers and what is sent. A verb that is not there
+has no mode.
+"""
+
+import random
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from artlab import files, jobs
+from artlab.recipe import Recipe
+from artlab.settings import VERBS, Settings
+from artlab.studio import forms
+from artlab.studio.forms import FormError
+from artlab.studio.shelf import Shelf, ShelfError
+from artlab.style import Style
+
+MODES: dict[str, tuple[str, str]] = {
+    "words": ("From words", "generate"),
+    "picture": ("From a picture", "transfer"),
+    "blend": ("Blend", "blend"),
+    "part": ("Paint a part anew", "inpaint"),
+}
+AFTER = ("vary", "enlarge", "between")
+PICTURE, MASK, OTHER = (
+    ("picture", "content", "source", "image", "start"),
+    ("mask", "region"),
+    ("other", "second", "end", "style_picture"),
+)
+SHAPES = {"square": (1.0, 1.0), "portrait": (1.0, 1.25), "landscape": (1.25, 1.0)}
+STYLES = 3
+LONGEST_PROMPT = 4000
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the page holds when the button is pressed. `picture`, `other` and `mask` are paths within her home, or ""."""
+
+    prompt: str = ""
+    styles: tuple[tuple[str, float], ...] = ()
+    mode: str = "words"
+    count: int = 1
+    shape: str = "square"
+    seed: int | None = None
+    picture: str = ""
+    other: str = ""
+    mask: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def modes() -> list[tuple[str, str]]:
+    """The modes that there are verbs for, as (words, name)."""
+    return [(words, name) for name, (words, verb) in MODES.items() if can(verb)]
+
+
+def can(verb: str) -> bool:
+    """Whether the studio may ask for a verb."""
+    return verb in VERBS and verb not in jobs.KEPT_BACK
+
+
+@cache
+def facts() -> Mapping[str, Mapping[str, Any]]:
+    """What `cards.yaml` says of the families of bases, read without torch."""
+    return types.MappingProxyType(yaml.safe_load((files.package() / "bases" / "cards.yaml").read_text()))
+
+
+def base_of(styles: Sequence[Style]) -> tuple[int, int, int]:
+    """Resolution, step of sides, and most words that the base of these styles reads; those of `mini` without a style."""
+    first = styles[0].base if styles else {"family": "mini"}
+    family = facts().get(str(first.get("family")), facts()["mini"])
+    return int(first.get("resolution", family["resolution"])), int(family["bucket_step"]), int(family["max_words"])
+
+
+def size(shape: str, styles: Sequence[Style]) -> tuple[int, int]:
+    """Width and height of a shape at the base's own size."""
+    resolution, step, _ = base_of(styles)
+    wide, high = SHAPES.get(shape, SHAPES["square"])
+    return round(wide * resolution / step) * step, round(high * resolution / step) * step
+
+
+def settings_for(wish: Wish, shelf: Shelf) -> tuple[str, dict[str, Any]]:
+    """The verb and its settings. Raises FormError or ShelfError in words for the artist."""
+    if wish.mode not in MODES or not can(MODES[wish.mode][1]):
+        raise FormError("Choose how to make the picture.")
+    verb = MODES[wish.mode][1]
+    fields = VERBS[verb].model_fields
+    styles = [shelf.style(name) for name, _ in wish.styles]
+    _check_prompt(wish, styles, needed=verb == "generate")
+    given: dict[str, Any] = {key: value for key, value in wish.more.items() if key in fields}
+    width, height = size(wish.shape, styles)
+    seed = random.randrange(2**31) if wish.seed is None else wish.seed
+    weighted = [f"{style.folder.name}:{weight:g}" for style, (_, weight) in zip(styles, wish.styles, strict=True)]
+    common = {"count": wish.count, "width": width, "height": height, "batch_size": min(4, max(1, wish.count))}
+    given |= {key: value for key, value in common.items() if key in fields and key not in given}
+    for name, value in (("prompt", wish.prompt.strip()), ("style", weighted), ("styles", weighted), ("seed", seed)):
+        if name in fields and (value or name == "seed"):
+            given[name] = _fitted(VERBS[verb], name, value)
+    for names, path, what in (
+        (PICTURE, wish.picture, "a picture to start from"),
+        (MASK, wish.mask, "the part to paint"),
+        (OTHER, wish.other, ""),
+    ):
+        found = next((name for name in names if name in fields), None)
+        if found and path:
+            shelf.path(path)
+            given[found] = _fitted(VERBS[verb], found, path)
+        elif found and fields[found].is_required() and what:
+            raise FormError(f"First choose {what}.")
+    forms.build(VERBS[verb], given)
+    return verb, given
+
+
+def _fitted(settings: type[Settings], name: str, value: Any) -> Any:
+    """One value or a list of it, whichever the field takes."""
+    many = "tuple" in str(settings.model_fields[name].annotation) or "list" in str(settings.model_fields[name].annotation)
+    if many:
+        return value if isinstance(value, list) else [value]
+    return value[0] if isinstance(value, list) else value
+
+
+def _check_prompt(wish: Wish, styles: Sequence[Style], *, needed: bool) -> None:
+    words = wish.prompt.split()
+    if needed and not words:
+        raise FormError("Say what the picture shall show.")
+    if len(wish.prompt) > LONGEST_PROMPT:
+        raise FormError(f"The prompt has {len(wish.prompt):,} letters; {LONGEST_PROMPT:,} are the most.")
+    most = base_of(styles)[2] - sum(2 for one in styles if one.trigger.lower() not in wish.prompt.lower())
+    if len(words) > most:
+        lost = " ".join(words[most:][:8])
+        raise FormError(f"This base reads {most} words and yours are {len(words)}: “{lost}…” would be lost. Say it shorter.")
+
+
+def from_recipe(found: Recipe | Mapping[str, Any], shelf: Shelf) -> tuple[Wish, str]:
+    """The wish that a picture's recipe stands for, and what of it could not be taken over. A recipe is a stranger's input."""
+    if not isinstance(found, Recipe):
+        prompt = str(found.get("prompt", ""))[:LONGEST_PROMPT]
+        seed = found.get("seed")
+        told = "This picture was made elsewhere: its words and seed were taken over."
+        return Wish(prompt=prompt, seed=seed if isinstance(seed, int) and 0 <= seed < 2**63 else None), told
+    hers = {one.sha256: one for one in shelf.styles()}
+    known = [(hers[used.sha256].folder.name, used.weight) for used in found.styles if used.sha256 in hers][:STYLES]
+    lost = [used.name for used in found.styles if used.sha256 not in hers]
+    given = found.extra.get("prompt_given", found.prompt)
+    more: dict[str, Any] = {"num_inference_steps": min(found.steps, 1000), "guidance_scale": min(found.guidance, 50.0)}
+    more |= {"sampler": found.sampler} if found.sampler in ("dpm++", "ddim", "euler") else {}
+    more |= {"negative_prompt": found.negative_prompt} if found.negative_prompt else {}
+    shape = "square" if found.width == found.height else "portrait" if found.width < found.height else "landscape"
+    told = f"You do not have the style {', '.join(lost)}; the rest was taken over." if lost else "Its settings were taken over."
+    wish = Wish(
+        str(given)[:LONGEST_PROMPT], tuple(known), "words", 1, shape, found.seed if found.seed < 2**63 else None, more=more
+    )
+    return wish, told
+
+
+def desk_path(shelf: Shelf, which: str) -> str:
+    """A picture on her desk by its id, as a path within her home. Raises ShelfError."""
+    if not which.isalnum() or not (shelf.home / "cache" / "desk" / f"{which}.png").is_file():
+        raise ShelfError("That picture is not there any more; drop it again.")
+    return str(Path("cache") / "desk" / f"{which}.png")

@@ -1,0 +1,340 @@
+"""Create: say it, press the button, look. From words, from a picture, in a blend, or a painted part anew."""
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from artlab import jobs
+from artlab.jobs import Job, JobError
+from artlab.settings import VERBS
+from artlab.studio import album, forms, making, markup, status
+from artlab.studio.album import Album
+from artlab.studio.bridge import bridge, heard, word
+from artlab.studio.forms import FormError
+from artlab.studio.making import MODES, STYLES, Wish
+from artlab.studio.shelf import Shelf, ShelfError
+
+if TYPE_CHECKING:
+    from artlab.studio.server import Context
+
+TITLE = "Create"
+NONE = ("No style, the bare base", "")
+SHOWN = 24
+MORE = ("negative_prompt", "num_inference_steps", "guidance_scale", "sampler")
+MAKING = tuple(verb for _, verb in MODES.values()) + making.AFTER
+# What a mode's own form does not ask for again, because the page asks above or fills it in.
+ELSEWHERE = {*MORE, *making.PICTURE, *making.MASK, *making.OTHER, "prompt", "style", "styles", "seed", "count", "width", "height",
+             "batch_size", "mixed_precision", "device", "output_dir", "base", "output"}  # fmt: skip
+
+
+def build(context: "Context") -> None:
+    """The tab."""
+    import gradio as gr
+
+    with gr.Row(elem_classes="two"):
+        with gr.Column(scale=5, min_width=320):
+            prompt = gr.Textbox(
+                label="What shall it show?",
+                placeholder="a fox in the snow",
+                lines=3,
+                max_lines=8,
+                elem_classes="prompt",
+                elem_id="prompt",
+            )
+            mode = gr.Radio(making.modes(), value="words", label="How", elem_classes="choice", visible=len(making.modes()) > 1)
+            well, easel = markup.place(visible=False), markup.place(visible=False)
+            rows: list[Any] = []
+            styles: list[Any] = []
+            for number in range(STYLES):
+                with gr.Row(visible=number == 0, elem_classes="style-row") as row:
+                    label = "Style" if number == 0 else f"and {('', 'a second', 'a third')[number]} style"
+                    styles.append(gr.Dropdown([NONE], value="", label=label, scale=3, min_width=160))
+                    styles.append(gr.Slider(-1, 2, 1, step=0.05, label="Weight", scale=3, min_width=140))
+                rows.append(row)
+            with gr.Row():
+                count = gr.Slider(1, 12, 4, step=1, label="How many", min_width=140)
+                shape = gr.Radio(
+                    [("Square", "square"), ("Portrait", "portrait"), ("Landscape", "landscape")],
+                    value="square",
+                    label="Shape",
+                    elem_classes="choice",
+                )
+            own = _own_forms()
+            make = gr.Button("Make", variant="primary", size="lg", elem_id="make")
+            trouble = markup.place()
+            with gr.Accordion("Advanced", open=False, elem_classes="accordion-plain"):
+                seed = gr.Number(
+                    None,
+                    label="Seed",
+                    info="The same seed makes the same picture again. Left empty, a new one each time.",
+                    precision=0,
+                )
+                more_form = forms.fields(VERBS["generate"], MORE)
+                more = [forms.component(field) for field in more_form]
+                markup.place(markup.part("well", act="recipe", tell="create-act", id="", picture="", say="Settings from a picture",
+                                         note="Drop one that artlab made, and its settings come back."))  # fmt: skip
+        with gr.Column(scale=8, min_width=420):
+            stage = markup.place()
+    hold, seen, box = gr.State({}), gr.State(""), bridge("create-act")
+    own_values = [component for _, _, components in own for component in components]
+    groups = [group for _, group, _ in own]
+    inputs = [prompt, mode, *styles, count, shape, seed, *more, *own_values]
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+
+    def wish_of(values: tuple[Any, ...], hold: dict[str, Any]) -> Wish:
+        words, how, *rest = values
+        chosen, rest = rest[: 2 * STYLES], rest[2 * STYLES :]
+        many, form, number, *rest = rest
+        picked = tuple((str(chosen[2 * n]), float(chosen[2 * n + 1] or 0)) for n in range(STYLES) if chosen[2 * n])
+        extra = forms.values(more_form, rest[: len(more)])
+        at = len(more)
+        for name, _, components in own:
+            if name == how:
+                extra |= forms.values(_own_fields(name), rest[at : at + len(components)])
+            at += len(components)
+        if number is not None and not (isinstance(number, (int, float)) and 0 <= number < 2**63):
+            raise FormError("The seed is a whole number from 0 to 2^63 - 1.")
+        return Wish(
+            str(words), picked, str(how), int(many or 1), str(form), None if number is None else int(number),
+            str(hold.get("picture", "")), str(hold.get("other", "")), str(hold.get("mask", "")), extra,
+        )  # fmt: skip
+
+    def press(hold: dict[str, Any], *values: Any, request: gr.Request) -> Any:
+        shelf = Shelf.of(request)
+        hold = {**hold, "show": "", "beside": ""}
+        try:
+            wish = wish_of(values, hold)
+            verb, given = making.settings_for(wish, shelf)
+            jobs.submit(shelf.artist, verb, given, title=wish.prompt[:80] or MODES[wish.mode][0])
+            _keep(shelf, wish)
+        except (FormError, ShelfError, JobError) as error:
+            return markup.trouble(error), gr.skip(), gr.skip(), gr.skip()
+        return "", hold, stage_html(shelf, hold), stamp(shelf)
+
+    def begin(request: gr.Request) -> Any:
+        shelf = Shelf.of(request)
+        wish = _kept(shelf)
+        return {**fill(shelf, wish), stage: stage_html(shelf, {}), seen: stamp(shelf)}
+
+    def fill(shelf: Shelf, wish: Wish) -> dict[Any, Any]:
+        """Every component as a wish has it."""
+        choices = [NONE, *((one.name, one.folder.name) for one in shelf.styles())]
+        names = {value for _, value in choices}
+        picked = [(name, weight) for name, weight in wish.styles if name in names]
+        updates: dict[Any, Any] = {prompt: wish.prompt, count: wish.count, shape: wish.shape, seed: wish.seed, mode: wish.mode}
+        for number in range(STYLES):
+            name, weight = picked[number] if number < len(picked) else ("", 1.0)
+            updates[styles[2 * number]] = gr.Dropdown(choices=choices, value=name)
+            updates[styles[2 * number + 1]] = weight
+            updates[rows[number]] = gr.Row(visible=number <= len(picked))
+        for field, component in zip(more_form, more, strict=True):
+            updates[component] = wish.more.get(field.name, field.default)
+        return updates | modal(shelf, wish.mode, {"picture": wish.picture, "mask": wish.mask, "other": wish.other})
+
+    def modal(shelf: Shelf, how: str, hold: dict[str, Any]) -> dict[Any, Any]:
+        """What a mode shows and hides."""
+        return {
+            well: gr.Markdown(well_html(shelf, hold), visible=how == "picture" or (how == "part" and not hold.get("picture"))),
+            easel: gr.Markdown(easel_html(shelf, hold), visible=how == "part" and bool(hold.get("picture"))),
+            **{group: gr.Column(visible=name == how) for name, group, _ in own},
+        }
+
+    def switch(how: str, hold: dict[str, Any], request: gr.Request) -> Any:
+        return modal(Shelf.of(request), how, hold)
+
+    def another(*names: str) -> Any:
+        return [gr.Row(visible=number == 0 or bool(names[number - 1]) or bool(names[number])) for number in range(STYLES)]
+
+    def hear(text: str, hold: dict[str, Any], how: str, request: gr.Request) -> Any:
+        shelf, message = Shelf.of(request), heard(text)
+        try:
+            return follow(shelf, message, dict(hold), how)
+        except (ShelfError, FormError, JobError) as error:
+            return {trouble: markup.trouble(error)}
+
+    def follow(shelf: Shelf, message: dict[str, Any], hold: dict[str, Any], how: str) -> dict[Any, Any]:
+        which, act = word(message, "id", 1000), message.get("act")
+        if act == "mask":
+            hold["mask"] = "" if message.get("empty") is True else making.desk_path(shelf, which)
+            return {hold_state: hold}
+        if act == "recipe":
+            return recall(shelf, album.made(shelf.path(making.desk_path(shelf, which))) or message.get("recipe"))
+        if act == "picture":
+            hold |= {"picture": making.desk_path(shelf, which), "mask": ""}
+            return {hold_state: hold, trouble: "", **modal(shelf, how, hold)}
+        entry = Album(shelf).entry(which)
+        if act == "settings":
+            return recall(shelf, album.made(entry.path))
+        if act in ("from", "repaint"):
+            hold |= {"picture": entry.id, "mask": ""}
+            to = "part" if act == "repaint" else "picture"
+            to = to if making.can(MODES[to][1]) else how
+            return {hold_state: hold, mode: to, trouble: "", **modal(shelf, to, hold)}
+        if act in making.AFTER and making.can(str(act)):
+            name = next(name for name in making.PICTURE if name in VERBS[str(act)].model_fields)
+            jobs.submit(shelf.artist, str(act), {name: entry.id}, title=album.prompt_of(entry.path)[:80])
+        elif act == "star":
+            Album(shelf).mark("star", [entry.id], not entry.starred)
+        elif act == "compare":
+            hold["beside"] = "" if hold.get("beside") else _neighbour(shelf, entry.id)
+        elif act == "show":
+            hold["show"] = entry.id
+        return {hold_state: hold, stage: stage_html(shelf, hold), seen: stamp(shelf), trouble: ""}
+
+    def recall(shelf: Shelf, found: Any) -> dict[Any, Any]:
+        if not found:
+            raise FormError("This picture does not say how it was made.")
+        wish, told = making.from_recipe(found, shelf)
+        gr.Info(told, duration=6)
+        return {**fill(shelf, wish), trouble: ""}
+
+    def look(before: str, hold: dict[str, Any], request: gr.Request) -> Any:
+        shelf = Shelf.of(request)
+        now = stamp(shelf)
+        return (gr.skip(), gr.skip()) if now == before else (stage_html(shelf, hold), now)
+
+    def refresh(before: list[Any], request: gr.Request) -> Any:
+        choices = [NONE, *((one.name, one.folder.name) for one in Shelf.of(request).styles())]
+        return (
+            [gr.skip()] * (STYLES + 1) if choices == before else [*(gr.Dropdown(choices=choices) for _ in range(STYLES)), choices]
+        )
+
+    hold_state, known = hold, gr.State([])
+    everything = [prompt, mode, *styles, *rows, count, shape, seed, *more, well, easel, *groups, stage, seen, hold_state, trouble]
+    context.demo.load(begin, None, everything, **quiet)
+    gr.Timer(1.5).tick(look, [seen, hold], [stage, seen], concurrency_limit=16, **quiet)
+    gr.Timer(10).tick(refresh, known, [*styles[::2], known], concurrency_limit=16, **quiet)
+    make.click(press, [hold, *inputs], [trouble, hold, stage, seen], **quiet)
+    mode.input(switch, [mode, hold], [well, easel, *groups], **quiet)
+    gr.on([one.input for one in styles[::2]], another, styles[::2], rows, **quiet)
+    box.input(hear, [box, hold, mode], everything, trigger_mode="multiple", **quiet)
+
+
+def _own_fields(name: str) -> list[forms.Field]:
+    """What a mode asks for besides what all of them do."""
+    kind = VERBS[MODES[name][1]]
+    return forms.fields(kind, [one for one in kind.model_fields if one not in ELSEWHERE])
+
+
+def _own_forms() -> list[tuple[str, Any, list[Any]]]:
+    """For each mode but the first: its name, its group, and the components in it."""
+    import gradio as gr
+
+    made = []
+    for _, name in making.modes():
+        if name != "words" and _own_fields(name):
+            with gr.Column(visible=False, elem_classes="own") as group:
+                made.append((name, group, [forms.component(field) for field in _own_fields(name)]))
+    return made
+
+
+# -- drafts ---------------------------------------------------------------------------------------------------------------------
+
+
+def _keep(shelf: Shelf, wish: Wish) -> None:
+    shelf.keep_draft("create", asdict(wish) | {"more": dict(wish.more)})
+
+
+def _kept(shelf: Shelf) -> Wish:
+    draft = shelf.draft("create")
+    wish = Wish(count=4)
+    known = {
+        key: draft[key] for key in ("prompt", "count", "shape", "more") if isinstance(draft.get(key), type(getattr(wish, key)))
+    }
+    styles = [(str(one[0]), float(one[1])) for one in draft.get("styles", []) if isinstance(one, list) and len(one) == 2]
+    found = replace(wish, **known, styles=tuple(styles))
+    if not draft and (own := [one for one in shelf.styles() if one.folder.is_relative_to(shelf.home)]):
+        found = replace(found, styles=((own[0].folder.name, 1.0),))
+    return found
+
+
+# -- the stage ------------------------------------------------------------------------------------------------------------------
+
+
+def stamp(shelf: Shelf) -> str:
+    """Something that changes whenever the stage would."""
+    job = status.latest(shelf.artist, *MAKING)
+    log = shelf.home / album.LOG
+    told = f"{job.id} {job.state} {job.wish} {job.progress.get('done')} {job.progress.get('step')}" if job else ""
+    return f"{told} {log.stat().st_size if log.exists() else 0}"
+
+
+def stage_html(shelf: Shelf, hold: dict[str, Any]) -> str:
+    """What was made last, large; the others of its batch below."""
+    job = status.latest(shelf.artist, *MAKING)
+    entries = _entries(shelf, job)
+    chosen = next((one for one in entries if one.id == hold.get("show")), entries[0] if entries else None)
+    beside = next((one for one in entries if chosen and one.id == hold.get("beside") and one.id != chosen.id), None)
+    line = status.line(job) if job and job.is_open else None
+    return markup.part(
+        "stage",
+        job={"id": line.id, "open": line.open, "what": line.what, "how": line.how, "share": line.share or 0.0} if line else None,
+        pictures=[_shown(shelf, one) for one in entries],
+        chosen=_shown(shelf, chosen) if chosen else None,
+        beside=_shown(shelf, beside) if beside else None,
+        can={"regions": making.can("inpaint"), "vary": making.can("vary"), "enlarge": making.can("enlarge")},
+    )
+
+
+def _entries(shelf: Shelf, job: Job | None) -> list[album.Entry]:
+    """The pictures of a job as far as they are there, else the newest ones of all."""
+    pictures = Album(shelf)
+    if job is None:
+        return pictures.entries()[:SHOWN]
+    found = []
+    for path in job.result.get("paths", []):
+        try:
+            entry = pictures.entry(str(path))
+        except ShelfError:
+            continue
+        found += [] if entry.trashed else [entry]
+    if not found and job.started:
+        found = sorted(pictures.entries(since=job.started - 1), key=lambda one: one.when) if job.state == "running" else []
+    return found[:SHOWN] or pictures.entries()[:1] * (not job.is_open)
+
+
+def _neighbour(shelf: Shelf, which: str) -> str:
+    ids = [one.id for one in _entries(shelf, status.latest(shelf.artist, *MAKING))]
+    others = [one for one in ids if one != which] or [one.id for one in Album(shelf).entries()[:2] if one.id != which]
+    return others[0] if others else ""
+
+
+def _shown(shelf: Shelf, one: album.Entry) -> dict[str, Any]:
+    words, found = album.prompt_of(one.path), album.made(one.path)
+    return {
+        "id": one.id, "alt": words, "words": words, "seed": getattr(found, "seed", None), "starred": one.starred,
+        "small": shelf.media_url(one.path, 240), "large": shelf.media_url(one.path), "download": shelf.media_url(one.path, download=True),
+    }  # fmt: skip
+
+
+def well_html(shelf: Shelf, hold: dict[str, Any]) -> str:
+    """Where a picture to start from is dropped."""
+    return markup.part(
+        "well", act="picture", tell="create-act", id="picture-well", picture=_url(shelf, hold.get("picture")),
+        say="Another picture" if hold.get("picture") else "The picture to start from", note="Drop it here, paste it, or send one from the gallery.",
+    )  # fmt: skip
+
+
+def easel_html(shelf: Shelf, hold: dict[str, Any]) -> str:
+    """The canvas for the part to paint anew."""
+    url = _url(shelf, hold.get("picture"))
+    width, height = _size(shelf, hold.get("picture"))
+    return markup.part("easel", picture=url, width=width, height=height, region=0)
+
+
+def _url(shelf: Shelf, path: Any) -> str:
+    if not path:
+        return ""
+    try:
+        return shelf.media_url(shelf.path(str(path)), 768)
+    except (ShelfError, OSError):
+        return ""
+
+
+def _size(shelf: Shelf, path: Any) -> tuple[int, int]:
+    from PIL import Image  # noqa: PLC0415 - one of artlab's own PNGs, of which only the header is read
+
+    try:
+        with Image.open(shelf.path(str(path)), formats=["PNG"]) as image:
+            return image.size
+    except (ShelfError, OSError, ValueError, SyntaxError):
+        return 512, 512
