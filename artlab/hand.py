@@ -29,6 +29,8 @@ from artlab.settings import VERBS
 
 SILENCE, GRACE = 15.0, 8.0
 OFTEN = 0.4
+WARM = "artlab.generate"
+"""Loaded while there is nothing to do, with torch behind it."""
 _NAMES = {"seconds_left": "eta", "pictures": "samples"}
 
 
@@ -235,8 +237,8 @@ def main(device: str) -> None:
         threading.Thread(target=work, daemon=True).start()
     lock = database.folder() / f"device-{files.slug(device)}.lock"
     with only_one(lock), cli.quiet():
-        if hand.tasks.empty():
-            importlib.import_module("artlab.generate")
+        if WARM and hand.tasks.empty():
+            importlib.import_module(WARM)
         while (job := hand.tasks.get()) is not None:
             try:
                 ended = hand.do(job)

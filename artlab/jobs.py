@@ -26,8 +26,8 @@ LONG = frozenset({"finetune", "search", "evaluate", "gallery"})
 """Verbs that may take hours. Short ones go before them."""
 RESTING = frozenset({"finetune", "gallery"})
 """Long verbs that lose nothing when they are interrupted: a worker lets them rest for a short one."""
-ASKED_BY_ARTISTS = LONG | {"generate", "intake", "transfer", "stylize", "blend", "export", "explain"}
-"""What a page may submit. A verb that is not named here (the studio itself, say) is refused."""
+KEPT_BACK = frozenset({"studio", "pretrain", "demo", "recipe", "portfolio"})
+"""Verbs that no page can submit."""
 
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 Control = Literal["pause", "resume", "save", "sample"]
@@ -106,7 +106,7 @@ def submit(artist: str, verb: str, settings: Mapping[str, Any] | Settings, *, ti
 
     Raises JobError for a verb that is not an artist's, settings that are no good, or a file that is not hers.
     """
-    if verb not in ASKED_BY_ARTISTS or verb not in VERBS:
+    if verb in KEPT_BACK or verb not in VERBS:
         raise JobError(f"The studio cannot “{verb[:40]}”.")
     valid = _checked(artist, verb, settings)
     text = json.dumps(valid, ensure_ascii=False, allow_nan=False, sort_keys=True)
@@ -227,23 +227,23 @@ def place(artist: str, job: int, workers: int = 1) -> Place | None:
 # -- for the worker -----------------------------------------------------------------------------------------------------------
 
 
-def claim(lease: float = LEASE, *, only_short: bool = False) -> Job | None:
+def claim(lease: float | None = None) -> Job | None:
     """Take the next job under a lease, or None. Short ones first, then whoever has fewest running, then whoever waited longest."""
     now, base = time.time(), _base()
     with database.writing(base):
         _give_up(base, now)
-        chosen = next((row for row in _in_order(base, now) if not (only_short and row["long"])), None)
+        chosen = next(_in_order(base, now), None)
         if chosen is None:
             return None
         row = base.execute(
             "UPDATE job SET state='running', token=token+1, attempts=attempts+1, lease_until=?, asks='', message='', "
             "started=? WHERE id=? RETURNING *",
-            (now + lease, now, chosen["id"]),
+            (now + (lease or LEASE), now, chosen["id"]),
         ).fetchone()
     return _job(row)
 
 
-def beat(job: Job, progress: Mapping[str, Any] | None = None, lease: float = LEASE) -> Orders | None:
+def beat(job: Job, progress: Mapping[str, Any] | None = None, lease: float | None = None) -> Orders | None:
     """Renew the lease and tell the progress. None means that the job is lost to another worker: stop at once."""
     text = json.dumps(progress, ensure_ascii=False, default=str) if progress is not None else None
     base = _base()
@@ -253,7 +253,7 @@ def beat(job: Job, progress: Mapping[str, Any] | None = None, lease: float = LEA
             return None
         base.execute(
             f"UPDATE job SET lease_until=?, asks='', progress=coalesce(?, progress) WHERE {_MINE}",
-            (time.time() + lease, text, job.id, job.token),
+            (time.time() + (lease or LEASE), text, job.id, job.token),
         )
     return Orders(row["wish"], tuple(row["asks"].split()))
 
@@ -305,7 +305,7 @@ def path() -> Path:
 
 _MINE = "id=? AND token=? AND state='running'"
 # A lease that ends absurdly late was given before the clock was set back: it counts as lapsed.
-_LAPSED = f"(state='running' AND (lease_until < :now OR lease_until > :now + {20 * LEASE}))"
+_LAPSED = "(state='running' AND (lease_until < :now OR lease_until > :now + 600))"
 
 
 def _base() -> sqlite3.Connection:
@@ -404,7 +404,7 @@ def _check_path(artist: str, name: str, value: str | Path) -> None:
         return
     home = accounts.home_of(artist).resolve()
     inside = (home / text).resolve()
-    if not inside.is_relative_to(home) or text.startswith("~"):
+    if not inside.is_relative_to(home) or text.startswith("~") or "\\" in text:
         raise JobError(f"{name}: “{text[:60]}” is not among your own files.")
 
 
