@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -66,6 +67,31 @@ def generate(settings: Generate, report: Report = print_progress) -> list[Pictur
 
     Raises GenerateError, StyleError, LoraError or BaseError before the first picture is begun. `report` may raise to stop.
     """
+    plan = prepare(settings, report)
+    try:
+        lora.load_styles(plan.base, [(one.weights, weight) for one, weight in plan.styles])
+        return make(
+            plan.recipes,
+            plan.folder,
+            lambda missing, start: sampled(plan.base, missing, settings.batch_size, start, report),
+            report,
+        )
+    finally:
+        lora.detach(plan.base)  # the warm base stays the bare base
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is going to be made: the warm base, the styles with their weights, a recipe for each picture, and where they go."""
+
+    base: Base
+    styles: list[tuple[Style, float]]
+    recipes: list[Recipe]
+    folder: Path
+
+
+def prepare(settings: Generate, report: Report = print_progress) -> Plan:
+    """Check everything that was asked for before anything is made, and say what was left out of too long a prompt."""
     if not any(prompt.strip() for prompt in settings.prompt):
         raise GenerateError(
             "There is no prompt: say what the picture shall show, and say it before --style, for example "
@@ -82,12 +108,7 @@ def generate(settings: Generate, report: Report = print_progress) -> list[Pictur
         report(Progress(0, 0, message=remark))
     common = _common(settings, base, styles, size)
     recipes = [_recipe(common, reading, seed) for reading in readings for seed in _seeds(settings)]
-    folder = settings.output_dir or files.pictures() / f"{datetime.now():%Y-%m-%d}"
-    try:
-        lora.load_styles(base, [(one.weights, weight) for one, weight in styles])
-        return _make(base, recipes, folder, settings.batch_size, report)
-    finally:
-        lora.detach(base)  # the warm base stays the bare base
+    return Plan(base, styles, recipes, settings.output_dir or files.pictures() / f"{datetime.now():%Y-%m-%d}")
 
 
 def warm(name: str, device: str = "auto", precision: str = "auto") -> Base:
@@ -207,7 +228,8 @@ def _common(settings: Generate, base: Base, styles: list[tuple[Style, float]], s
         # A folder's path would tell everybody who gets the picture where the artist keeps her files: its last name is enough.
         base=BaseUsed(name=Path(base.name).name if Path(base.name).is_dir() else base.name, fingerprint=base.fingerprint),
         styles=tuple(used),
-        extra={"device": base.device.type, "precision": str(base.dtype).removeprefix("torch.")},
+        extra={"device": base.device.type, "precision": str(base.dtype).removeprefix("torch.")}
+        | ({"upscale": base.upscale_factor} if settings.upscale and base.upscale_factor > 1 else {}),
     )
 
 
@@ -225,25 +247,38 @@ def _recipe(common: Recipe, reading: Reading, seed: int) -> Recipe:
 # -- making them ------------------------------------------------------------------------------------------------------------
 
 
-def _make(base: Base, recipes: list[Recipe], folder: Path, batch_size: int, report: Report) -> list[Picture]:
-    places = [_place(_path(folder, made), made) for made in recipes]
+How = Callable[[list[Recipe]], dict[str, Any]]
+
+
+def _plainly(batch: list[Recipe]) -> dict[str, Any]:
+    return {}
+
+
+Sampled = Callable[[list[Recipe], Progress], Iterator[Image.Image]]
+
+
+def make(
+    recipes: list[Recipe], folder: Path, sample: Sampled, report: Report, *, name: Callable[[Recipe], str] | None = None
+) -> list[Picture]:
+    """A picture for each recipe, in their order; `sample` is asked for those that are not there yet, and each is kept at once."""
+    places = [_place(folder / (name or _name)(made), made) for made in recipes]
     pictures = [Picture(path, made) for (path, _), made in zip(places, recipes, strict=True)]
     there = [picture for picture, (_, found) in zip(pictures, places, strict=True) if found]
     missing = [picture for picture, (_, found) in zip(pictures, places, strict=True) if not found]
     start = Progress(len(there), len(pictures))
     for number, picture in enumerate(there, 1):
         report(replace(start, done=number, picture=picture))
-    sampled = _sampled(base, [picture.recipe for picture in missing], batch_size, start, report)
-    for number, (picture, image) in enumerate(zip(missing, sampled, strict=True), 1 + len(there)):
+    made = sample([picture.recipe for picture in missing], start)
+    for number, (picture, image) in enumerate(zip(missing, made, strict=True), 1 + len(there)):
         _save(image, picture, lambda message: report(replace(start, message=message)))
         report(replace(start, done=number, picture=picture))
     return pictures
 
 
-def _path(folder: Path, made: Recipe) -> Path:
+def _name(made: Recipe) -> str:
     """A name that derives from the whole recipe: the same one gives the same name, on every machine."""
     given = str(made.extra.get("prompt_given", made.prompt))
-    return folder / f"{files.slug(given, 40)}-{made.seed}-{files.fingerprint(made.model_dump_json())[:8]}.png"
+    return f"{files.slug(given, 40)}-{made.seed}-{files.fingerprint(made.model_dump_json())[:8]}.png"
 
 
 def _save(image: Image.Image, picture: Picture, say: Callable[[str], None]) -> None:
@@ -270,16 +305,21 @@ def _place(path: Path, made: Recipe) -> tuple[Path, bool]:
     return path, False
 
 
-def _sampled(base: Base, recipes: list[Recipe], batch_size: int, start: Progress, report: Report) -> Iterator[Image.Image]:
-    """One picture per recipe, in order, sampled in batches; when memory runs out, in half as large ones."""
+def sampled(
+    base: Base, recipes: list[Recipe], batch_size: int, start: Progress, report: Report, how: How = _plainly
+) -> Iterator[Image.Image]:
+    """One picture per recipe, in order, sampled in batches; when memory runs out, in half as large ones.
+
+    `how` may give `base.sample` further arguments for a batch.
+    """
     encoded = lru_cache(maxsize=2 * batch_size)(lambda text: base.condition([text]))
     at = 0
     while at < len(recipes):
         batch = recipes[at : at + batch_size]
         now = replace(start, done=start.done + at, steps=batch[0].steps)
-        sampled = _sample(base, batch, encoded, lambda index, _, now=now: report(replace(now, step=index + 1)))  # type: ignore[misc]
-        if sampled:
-            yield from sampled
+        made = _sample(base, batch, encoded, lambda index, _, now=now: report(replace(now, step=index + 1)), how)  # type: ignore[misc]
+        if made:
+            yield from base.upscale(made) if "upscale" in batch[0].extra else made
             at += len(batch)
             continue
         if len(batch) == 1:
@@ -291,20 +331,21 @@ def _sampled(base: Base, recipes: list[Recipe], batch_size: int, start: Progress
         report(replace(now, message=f"Memory ran out with {len(batch)} pictures at once; going on with {batch_size}."))
 
 
-def _sample(base: Base, batch: list[Recipe], encoded: Callable[[str], Condition], on_step: OnStep) -> list[Image.Image]:
+def _sample(base: Base, batch: list[Recipe], encoded: Callable[[str], Condition], on_step: OnStep, how: How) -> list[Image.Image]:
     """The pictures of one batch; none when memory ran out."""
     first, rows, away = batch[0], [encoded(made.prompt) for made in batch], encoded(batch[0].negative_prompt)
     try:
-        return base.sample(
-            {key: torch.cat([row[key] for row in rows]) for key in rows[0]},
-            [made.seed for made in batch],
-            steps=first.steps,
-            guidance=first.guidance,
-            negative={key: torch.cat([value] * len(batch)) for key, value in away.items()},
-            size=(first.width, first.height),
-            sampler=first.sampler,
-            on_step=on_step,
-        )
+        given: dict[str, Any] = {
+            "condition": {key: torch.cat([row[key] for row in rows]) for key in rows[0]},
+            "seeds": [made.seed for made in batch],
+            "steps": first.steps,
+            "guidance": first.guidance,
+            "negative": {key: torch.cat([value] * len(batch)) for key, value in away.items()},
+            "size": (first.width, first.height),
+            "sampler": first.sampler,
+            "on_step": on_step,
+        }
+        return base.sample(**(given | how(batch)))
     except RuntimeError as error:
         if not out_of_memory(error):
             raise

@@ -76,8 +76,11 @@ def test_the_whole_way_to_a_base(sources, tmp_path):
     assert reals / cached.weight.sum() == pytest.approx(0.25)
     latents, states = cached.batch(np.array([0, 8]))
     assert (latents.shape, states.shape) == ((2, 8, 16, 16), (2, 32, 384))
+    assert cached.batch(np.array([0, 8]), half=True)[0].shape == (2, 8, 8, 8)
 
-    weights = denoiser.train(cached, tmp_path / "unet", steps=2, batch_size=2, save_every=1, check_every=2, report=quiet)
+    weights = denoiser.train(
+        cached, tmp_path / "unet", steps=2, half_steps=1, batch_size=2, save_every=1, check_every=1, report=quiet
+    )
     unet = denoiser.build()
     unet.load_state_dict(weights)
     folder = export.export(model, unet, tmp_path / "mini", {"denoiser_steps": 2})
@@ -88,7 +91,7 @@ def test_the_whole_way_to_a_base(sources, tmp_path):
 
 def test_a_killed_denoiser_goes_on_exactly(sources, tmp_path, monkeypatch):
     cached = cache.build(sources[0], [], autoencoder.build().eval(), tmp_path / "cache", real_share=0.0)
-    given = {"steps": 2, "batch_size": 1, "save_every": 1, "check_every": 99, "report": quiet}
+    given = {"steps": 2, "half_steps": 1, "batch_size": 1, "save_every": 1, "check_every": 99, "report": quiet}
     whole = denoiser.train(cached, tmp_path / "whole", **given)
     save = checkpoints.save
 

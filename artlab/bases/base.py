@@ -49,6 +49,7 @@ class Base(ABC):
     device: torch.device
     dtype: torch.dtype
     denoiser: nn.Module
+    upscale_factor: int = 1
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
@@ -92,6 +93,10 @@ class Base(ABC):
         `size` is (width, height) in pixels. `start` gives latents and a strength in (0, 1] to begin from (image to image, Meng et al.
         2022, arXiv 2108.01073). `on_step(index, latents)` sees each step's estimate of the clean latents and may raise to stop.
         """
+
+    def upscale(self, pictures: Sequence[Image.Image]) -> list[Image.Image]:
+        """The pictures `upscale_factor` times as large, for a base that has an upscaler of its own; others leave them as they are."""
+        return list(pictures)
 
     def describe(self) -> dict[str, Any]:
         """What a style's card keeps of its base."""

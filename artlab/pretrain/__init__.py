@@ -1,6 +1,6 @@
 """Make the embedded base again from scratch: `artlab pretrain`. Hours of work; every stage can be killed and goes on where it was.
 
-data -> autoencoder -> denoiser -> export
+data -> autoencoder -> denoiser -> upscaler -> export -> figures
 """
 
 import shutil
@@ -14,7 +14,8 @@ from diffusers import AutoencoderDC, UNet2DConditionModel
 from safetensors.torch import load as load_tensors
 
 from artlab import checkpoints, files, metrics
-from artlab.pretrain import autoencoder, cache, data, denoiser, export
+from artlab.bases import load_base
+from artlab.pretrain import autoencoder, cache, data, denoiser, export, figures, upscaler
 from artlab.settings import Pretrain
 
 
@@ -40,10 +41,17 @@ class _Place:
 def pretrain(settings: Pretrain) -> Path:
     """Run one stage or all; returns the folder of the exported base, or of the stage's results."""
     place = _Place(settings.output_dir or files.home() / "pretrain")
-    stages = ("data", "autoencoder", "denoiser", "export") if settings.stage == "all" else (settings.stage,)
+    verbs = {
+        "data": _data,
+        "autoencoder": _autoencoder,
+        "denoiser": _denoiser,
+        "upscaler": _upscaler,
+        "export": _export,
+        "figures": _figures,
+    }
     done = place.root
-    for stage in stages:
-        done = {"data": _data, "autoencoder": _autoencoder, "denoiser": _denoiser, "export": _export}[stage](settings, place)
+    for stage in verbs if settings.stage == "all" else (settings.stage,):
+        done = verbs[stage](settings, place)
     return done
 
 
@@ -83,6 +91,7 @@ def _denoiser(settings: Pretrain, place: _Place) -> Path:
         cached,
         place.root / "denoiser",
         steps=settings.denoiser_steps,
+        half_steps=settings.half_steps,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         seed=settings.seed,
@@ -90,6 +99,29 @@ def _denoiser(settings: Pretrain, place: _Place) -> Path:
         initial=initial,
     )
     return place.root / "denoiser"
+
+
+def _upscaler(settings: Pretrain, place: _Place) -> Path:
+    model = AutoencoderDC.from_pretrained(place.root / "vae").float().eval()
+    pairs = upscaler.prepare(settings.large_art, model, place.root / "large", drawn=settings.large_drawn, seed=settings.seed)
+    network = upscaler.train(
+        pairs,
+        place.root / "upscaler",
+        steps=settings.upscaler_steps,
+        features=_features,
+        seed=settings.seed,
+        report=autoencoder.log_to(place.root / "upscaler.jsonl"),
+    )
+    upscaler.save(network, place.root / "upscaler.safetensors")
+    ours, bicubic = upscaler.psnr(network, pairs)
+    files.write_json(place.root / "upscaler.json", {"psnr_held_out": ours, "psnr_bicubic": bicubic})
+    return place.root / "upscaler.safetensors"
+
+
+def _figures(settings: Pretrain, place: _Place) -> Path:
+    base = load_base(str(place.root / "mini"))
+    files.write_json(place.root / "figures.json", figures.figures(base, place.drawn, next(iter(place.art), None)))
+    return place.root / "figures.json"
 
 
 def _export(settings: Pretrain, place: _Place) -> Path:
@@ -107,7 +139,8 @@ def _export(settings: Pretrain, place: _Place) -> Path:
         "real": sum(len(source.rows) for source in place.art),
         "autoencoder": files.read_json(figures) if (figures := place.root / "vae" / "figures.json").exists() else "taken over",
     }
-    return export.export(AutoencoderDC.from_pretrained(place.root / "vae"), unet, place.root / "mini", facts)
+    enlarger = file if (file := place.root / "upscaler.safetensors").exists() else None
+    return export.export(AutoencoderDC.from_pretrained(place.root / "vae"), unet, place.root / "mini", facts, enlarger)
 
 
 def _features(pixels: torch.Tensor) -> list[torch.Tensor]:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderDC
 
 from artlab import files
 from artlab.bases import mini
 from artlab.pretrain.autoencoder import to_tensor
 from artlab.pretrain.data import Source
-from artlab.pretrain.denoiser import Cache
+from artlab.pretrain.denoiser import Cache, fast
 
 
 def build(drawn: Source, art: Sequence[Source], autoencoder: AutoencoderDC, folder: Path, *, real_share: float) -> Cache:
@@ -27,6 +28,7 @@ def build(drawn: Source, art: Sequence[Source], autoencoder: AutoencoderDC, fold
     captions = {text: at for at, text in enumerate(dict.fromkeys(row["caption"] for row in rows))}
     arrays = {
         "latents": np.concatenate([_latents(source, indices, autoencoder) for source, indices in picked]),
+        "half": np.concatenate([_latents(source, indices, autoencoder, shrink=2) for source, indices in picked]),
         "states": _states(list(captions)),
         "caption": np.array([captions[row["caption"]] for row in rows]),
         "held_out": np.array([row["held_out"] for row in rows]),
@@ -40,11 +42,12 @@ def build(drawn: Source, art: Sequence[Source], autoencoder: AutoencoderDC, fold
 
 
 @torch.inference_mode()
-def _latents(source: Source, indices: np.ndarray, autoencoder: AutoencoderDC, batch: int = 32) -> np.ndarray:
+def _latents(source: Source, indices: np.ndarray, autoencoder: AutoencoderDC, *, shrink: int = 1, batch: int = 32) -> np.ndarray:
+    """Latents of some pictures, shrunk before if asked: by areas, as every good resizing does at whole factors."""
     made, pictures = [], source.pictures
     for at in range(0, len(indices), batch):
-        with torch.autocast("cpu", torch.bfloat16):
-            latents = autoencoder.encode(to_tensor(pictures[indices[at : at + batch]])).latent
+        with fast():
+            latents = autoencoder.encode(F.avg_pool2d(to_tensor(pictures[indices[at : at + batch]]), shrink)).latent
         made.append(latents.float().numpy().astype(np.float16))
     return np.concatenate(made)
 

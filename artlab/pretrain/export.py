@@ -18,7 +18,9 @@ INDEX: dict[str, Any] = {
 }
 
 
-def export(autoencoder: AutoencoderDC, denoiser: UNet2DConditionModel, folder: Path, facts: dict[str, Any]) -> Path:
+def export(
+    autoencoder: AutoencoderDC, denoiser: UNet2DConditionModel, folder: Path, facts: dict[str, Any], upscaler: Path | None = None
+) -> Path:
     """Write the base; `artlab.json`, which makes it one, comes last. An older base in the folder is replaced as a whole."""
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -28,6 +30,8 @@ def export(autoencoder: AutoencoderDC, denoiser: UNet2DConditionModel, folder: P
             raise FloatingPointError(f"The {name} does not fit into half precision: it holds NaN or infinity.")
         model.half().save_pretrained(fresh / name, safe_serialization=True)
         model.float()
+    if upscaler is not None:
+        files.write(fresh / "upscaler" / "upscaler.safetensors", upscaler.read_bytes())
     files.write_json(fresh / "scheduler" / "scheduler_config.json", SCHEDULER)
     files.write_json(fresh / "model_index.json", INDEX)
     files.write_json(fresh / "artlab.json", {"family": "mini", **facts})

@@ -30,6 +30,8 @@ class Generate(Settings):
     guidance_scale: Annotated[float | None, alias("cfg_scale")] = Field(None, ge=0, le=50)
     """How strictly the prompt is followed; the base's own if left out, 1 switches guidance off."""
     sampler: Sampler = "dpm++"
+    upscale: bool = True
+    """Enlarge with the base's own upscaler, if it has one: `mini` samples at 128 px and hands over 512 px."""
     batch_size: int = Field(8, ge=1, le=256)
     """Pictures sampled at once; halved when memory runs out."""
     mixed_precision: Precision = "auto"

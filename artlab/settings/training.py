@@ -123,7 +123,7 @@ class Finetune(Settings):
 class Pretrain(Settings):
     """Make the embedded base again from scratch: data, autoencoder, denoiser, figures. Takes many hours; can be killed at any time."""
 
-    stage: tyro.conf.Positional[Literal["data", "autoencoder", "denoiser", "export", "all"]] = "all"
+    stage: tyro.conf.Positional[Literal["data", "autoencoder", "denoiser", "upscaler", "export", "figures", "all"]] = "all"
     """What to do; each stage goes on from where it was."""
     art: Path | None = None
     """Folder of captioned real art (`captions.jsonl` and pictures); drawn works alone if left out."""
@@ -135,8 +135,15 @@ class Pretrain(Settings):
     """Share of real art in a batch of the denoiser."""
     autoencoder_steps: int = Field(20_000, ge=1)
     denoiser_steps: int = Field(60_000, ge=1)
+    half_steps: int = Field(20_000, ge=0)
+    """The first steps of the denoiser, at half size: four times cheaper, for composition and palette."""
+    upscaler_steps: int = Field(4_000, ge=1)
+    large_art: Path | None = None
+    """Folder of real art of 384 px and more, at any depth, for the upscaler; drawn works alone if left out."""
+    large_drawn: int = Field(600, ge=1)
+    """Large pictures that artlab draws for the upscaler."""
     batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(4e-4, gt=0)
+    learning_rate: float = Field(5e-4, gt=0)
     start: Path | None = None
     """Base whose denoiser to go on training, for instance the shipped one; its autoencoder is taken over too."""
     output_dir: Path | None = None

@@ -1,0 +1,148 @@
+"""What a finished base can do, in figures: does it draw what it is asked for, how near is it to its world, does it copy?
+
+Obedience is judged by classifiers that learned from *other* drawn pictures (EfficientNet features, multinomial logistic regression);
+what they say of drawn pictures they never saw, and chance, stand beside it. Distances stand beside the same distance between two halves
+of what is compared with, at the same number of pictures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from artlab import metrics
+from artlab.bases import Base
+from artlab.drawing.captions import caption
+from artlab.drawing.layouts import compose, layouts_for
+from artlab.drawing.media import MEDIA
+from artlab.drawing.palettes import PALETTES
+from artlab.metrics import copying, fidelity
+from artlab.pretrain.data import TOO_BUSY, WORLD, Source
+
+ASKED = ("subject", "palette", "medium")
+Rows = Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A caption and the words that it was made from."""
+
+    text: str
+    words: dict[str, str]
+
+
+def prompts(count: int, *, subjects: int = 20, seed: int = 1) -> list[Prompt]:
+    """Captions as the drawing engine words them: `subjects` subjects in turn, the rest at random."""
+    made = []
+    for index in range(count):
+        rng = np.random.default_rng([seed, index, 3])
+        subject = WORLD[index % subjects]
+        layout = str(rng.choice([layout for layout in layouts_for(subject) if layout not in TOO_BUSY]))
+        palette, medium = str(rng.choice(sorted(PALETTES))), str(rng.choice(sorted(MEDIA)))
+        text = caption(compose(subject, layout, rng), palette, medium, None)
+        made.append(Prompt(text, {"subject": subject, "palette": palette, "medium": medium}))
+    return made
+
+
+def sample(
+    base: Base, asked: Sequence[Prompt], *, steps: int = 20, guidance: float | None = None, batch: int = 8
+) -> list[Image.Image]:
+    """One picture a prompt, seeds 0, 1, 2, ... in the order of the prompts."""
+    made: list[Image.Image] = []
+    for at in range(0, len(asked), batch):
+        some = asked[at : at + batch]
+        made += base.sample(
+            base.condition([one.text for one in some]),
+            list(range(at, at + len(some))),
+            steps=steps,
+            guidance=base.facts.guidance_scale if guidance is None else guidance,
+        )
+    return made
+
+
+def figures(base: Base, drawn: Source, real: Source | None, *, count: int = 200, taught: int = 4000) -> dict[str, Any]:
+    """Obedience, distances and copying of a base, as plain numbers with their ceilings, chances and nulls."""
+    asked = prompts(count)
+    made = sample(base, asked)
+    unseen, seen = drawn.indices(held_out=True)[: 2 * count], drawn.indices(held_out=False)[:taught]
+    ours, known, held = _features(made), _features(_pictures(drawn, seen)), _features(_pictures(drawn, unseen))
+    rows = drawn.rows
+    result: dict[str, Any] = {
+        "pictures": count,
+        "obedience": obedience(ours, asked, known, [rows[i] for i in seen], held, [rows[i] for i in unseen]),
+        "to_drawn": distances(ours[:, -1280:], held[:, -1280:]),
+    }
+    if real is not None:
+        colour = [i for i in real.indices(held_out=True) if not real.rows[i].get("monochrome")][: 2 * count]
+        result["to_real"] = distances(ours[:, -1280:], _features(_pictures(real, np.array(colour)))[:, -1280:])
+    result["copying"] = {
+        "samples": copying.calibrated_nearest(ours[:, -1280:], known[:, -1280:]).share,
+        "held_out": copying.calibrated_nearest(held[:count, -1280:], known[:, -1280:]).share,
+    }
+    return result
+
+
+def obedience(
+    made: NDArray[np.float32],
+    asked: Sequence[Prompt],
+    known: NDArray[np.float32],
+    known_rows: Rows,
+    held: NDArray[np.float32],
+    held_rows: Rows,
+) -> dict[str, dict[str, float]]:
+    """For subject, palette and medium: share recognised in the samples, in drawn pictures never seen, and by chance."""
+    found = {}
+    for what in ASKED:
+        names = sorted({str(row[what]) for row in known_rows})
+        predict = _classifier(known, [names.index(str(row[what])) for row in known_rows], len(names))
+        found[what] = {
+            "samples": float(np.mean([names[k] == one.words[what] for k, one in zip(predict(made), asked, strict=True)])),
+            "ceiling": float(np.mean([names[k] == row[what] for k, row in zip(predict(held), held_rows, strict=True)])),
+            "chance": 1 / len(names),
+        }
+    return found
+
+
+def distances(made: NDArray[np.float32], reference: NDArray[np.float32]) -> dict[str, float]:
+    """FD and KID of EfficientNet features to as many reference pictures, and between two halves of the reference."""
+    n = min(len(made), len(reference) // 2)
+    some, one, other = made[:n], reference[:n], reference[n : 2 * n]
+    return {
+        "n": n,
+        "fd": fidelity.fd(some, one),
+        "fd_null": fidelity.fd(one, other),
+        "kid": fidelity.kid(some, one),
+        "kid_null": fidelity.kid(one, other),
+    }
+
+
+def _features(pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
+    """(n, 608 + 1280): style statistics and pooled features."""
+    return np.concatenate([metrics.style_features(pictures), metrics.features(pictures)], axis=1)
+
+
+def _pictures(source: Source, rows: NDArray[np.int64]) -> list[Image.Image]:
+    pictures = source.pictures
+    return [Image.fromarray(np.asarray(pictures[row])) for row in rows]
+
+
+def _classifier(x: NDArray[np.float32], labels: Sequence[int], classes: int) -> Any:
+    """Multinomial logistic regression on standardised features, with a ridge."""
+    middle, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
+    inputs, targets = torch.from_numpy((x - middle) / spread), torch.tensor(labels)
+    layer = torch.nn.Linear(x.shape[1], classes)
+    torch.nn.init.zeros_(layer.weight)
+    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=100, history_size=10, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(layer(inputs), targets) + 3e-3 * layer.weight.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return lambda y: layer(torch.from_numpy((y - middle) / spread)).argmax(dim=1).numpy()
