@@ -13,7 +13,7 @@ def bridge(name: str) -> "gr.Textbox":
     """The hidden box that `tell(name, …)` of `studio.js` writes to. Must be called within a `gr.Blocks`."""
     import gradio as gr
 
-    return gr.Textbox("", elem_id=name, elem_classes="bridge", show_label=False, container=False, visible="hidden", label=name)
+    return gr.Textbox("", elem_id=name, elem_classes="bridge", show_label=False, container=False, label=name)
 
 
 def heard(text: Any) -> dict[str, Any]:

@@ -184,4 +184,4 @@ def build() -> None:
     blocks.load(greet, None, top, show_progress="hidden")
     blocks.load(look, seen, [strip, seen], show_progress="hidden")
     gr.Timer(POLL).tick(look, seen, [strip, seen], show_progress="hidden", concurrency_limit=16)
-    box.input(hear, box, [strip, seen], show_progress="hidden", trigger_mode="multiple")
+    box.change(hear, box, [strip, seen], show_progress="hidden", trigger_mode="multiple")

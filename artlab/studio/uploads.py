@@ -103,5 +103,3 @@ async def _pour(stream: AsyncIterator[bytes], part: Path, most: int) -> None:
             if size > most:
                 raise HTTPException(413, f"This file has more than {most >> 20} MB; save a smaller copy.")
             await run_in_threadpool(file.write, helping)
-    if not size:
-        raise HTTPException(400, "This file is empty.")

@@ -86,14 +86,14 @@ class Works:
             raise WorksError(f"This portfolio is full ({MOST_FILES:,} files or {MOST_BYTES >> 30} GB). Remove some works first.")
         with open(part, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if where.suffix.lower() not in TEXTS:
-            if twin := next((row["name"] for row in rows if row["sha256"] == digest), None):
-                return Upload(shown, "duplicate", of=twin, size=size)
-            if not _is_zip(part):
-                try:
-                    images.kind_of(part)
-                except images.DecodeError as error:
-                    return Upload(shown, "refused", reason=f"it {error}", size=size)
+        text = where.suffix.lower() in TEXTS  # two works may have equal captions, but one caption is not two
+        if twin := next((row["name"] for row in rows if row["sha256"] == digest and (not text or row["name"] == shown)), None):
+            return Upload(shown, "duplicate", of=twin, size=size)
+        if not text and not _is_zip(part):
+            try:
+                images.kind_of(part)
+            except images.DecodeError as error:
+                return Upload(shown, "refused", reason=f"it {error}", size=size)
         target = self._free(where)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.chmod(part, 0o600)

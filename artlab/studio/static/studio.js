@@ -15,7 +15,12 @@
   // -- telling Gradio: a hidden text box per tab hears JSON. One at a time, so that none is lost.
   const waiting = [];
   let talking = false;
+  const opened = new Set();
   function tell(box, message) {
+    if (!opened.has(box)) {  // Gradio holds the first change of a text box back until the second
+      opened.add(box);
+      waiting.push([box, {}]);
+    }
     waiting.push([box, message]);
     if (!talking) next();
   }

@@ -50,14 +50,13 @@ def build(context: "Context") -> None:
                     styles.append(gr.Dropdown([NONE], value="", label=label, scale=3, min_width=160))
                     styles.append(gr.Slider(-1, 2, 1, step=0.05, label="Weight", scale=3, min_width=140))
                 rows.append(row)
-            with gr.Row():
-                count = gr.Slider(1, 12, 4, step=1, label="How many", min_width=140)
-                shape = gr.Radio(
-                    [("Square", "square"), ("Portrait", "portrait"), ("Landscape", "landscape")],
-                    value="square",
-                    label="Shape",
-                    elem_classes="choice",
-                )
+            count = gr.Radio([(str(number), number) for number in COUNTS], value=4, label="How many", elem_classes="choice")
+            shape = gr.Radio(
+                [("Square", "square"), ("Portrait", "portrait"), ("Landscape", "landscape")],
+                value="square",
+                label="Shape",
+                elem_classes="choice",
+            )
             own = _own_forms()
             make = gr.Button("Make", variant="primary", size="lg", elem_id="make")
             trouble = markup.place()
@@ -94,7 +93,7 @@ def build(context: "Context") -> None:
         if number is not None and not (isinstance(number, (int, float)) and 0 <= number < 2**63):
             raise FormError("The seed is a whole number from 0 to 2^63 - 1.")
         return Wish(
-            str(words), picked, str(how), int(many or 1), str(form), None if number is None else int(number),
+            str(words), picked, str(how), _count(many), str(form), None if number is None else int(number),
             str(hold.get("picture", "")), str(hold.get("other", "")), str(hold.get("mask", "")), extra,
         )  # fmt: skip
 
@@ -206,7 +205,14 @@ def build(context: "Context") -> None:
     make.click(press, [hold, *inputs], [trouble, hold, stage, seen], **quiet)
     mode.input(switch, [mode, hold], [well, easel, *groups], **quiet)
     gr.on([one.input for one in styles[::2]], another, styles[::2], rows, **quiet)
-    box.input(hear, [box, hold, mode], everything, trigger_mode="multiple", **quiet)
+    box.change(hear, [box, hold, mode], everything, trigger_mode="multiple", **quiet)
+
+
+COUNTS = (1, 4, 8, 12)
+
+
+def _count(given: Any) -> int:
+    return int(given) if given in COUNTS else COUNTS[0]
 
 
 def _own_fields(name: str) -> list[forms.Field]:

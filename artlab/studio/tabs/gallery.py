@@ -114,7 +114,7 @@ def build(context: "Context") -> None:
     asks = [*asked, chosen, undone]
     context.demo.load(draw, [page, *asks], shown, **quiet)
     gr.Timer(2 * status.POLL).tick(look, [seen, page, *asked, chosen], shown, concurrency_limit=16, **quiet)
-    box.input(hear, [box, page, *asked, chosen], [page, chosen, picked_row, told, *shown], trigger_mode="multiple", **quiet)
+    box.change(hear, [box, page, *asked, chosen], [page, chosen, picked_row, told, *shown], trigger_mode="multiple", **quiet)
     gr.on(
         [query.input, view.input, when.input, board.input],
         lambda: (1, ""),

@@ -34,7 +34,7 @@ def build(context: "Context") -> None:
         view = gr.Dropdown(list(VIEWS), value="all", label="Show", scale=2)
         series = gr.Dropdown([("Every series", "")], value="", label="Series", scale=2)
         trigger = gr.Textbox(label="Trigger word", info="It calls your style in a prompt.", max_lines=1, scale=3)
-        undo = gr.Button("Undo the last change", size="md", scale=1)
+        undo = gr.Button("Undo the last change", size="md")
     trouble = markup.place()
     grid = markup.place()
     page, seen, box = gr.State(1), gr.State(""), bridge("portfolio-act")
@@ -92,7 +92,7 @@ def build(context: "Context") -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     context.demo.load(draw, chosen, shown, **quiet)
     gr.Timer(status.POLL).tick(look, [seen, *chosen], shown, concurrency_limit=16, **quiet)
-    box.input(hear, [box, *chosen], [trouble, page, *shown], trigger_mode="multiple", **quiet)
+    box.change(hear, [box, *chosen], [trouble, page, *shown], trigger_mode="multiple", **quiet)
     gr.on([view.input, series.input], lambda: 1, None, page, **quiet).then(draw, chosen, shown, **quiet)
     gr.on([trigger.submit, trigger.blur], name, [trigger, trigger], trouble, **quiet)
     undo.click(take_back, chosen, shown, **quiet)

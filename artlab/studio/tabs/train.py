@@ -108,7 +108,7 @@ def build(context: "Context") -> None:
     gr.Timer(status.POLL).tick(look, seen, live, concurrency_limit=16, **quiet)
     train.click(start, [name, preset, base, *filled], [trouble, *live], **quiet)
     gr.on([name.blur, preset.input], keep, [name, preset], estimate, **quiet)
-    box.input(hear, box, live, trigger_mode="multiple", **quiet)
+    box.change(hear, box, live, trigger_mode="multiple", **quiet)
 
 
 def _known() -> set[str]:
