@@ -49,7 +49,7 @@ class Hand:
         self.busy = self.stopping = False
         self.told = self.began = 0.0
         self.state: dict[str, Any] = {}
-        self.home = Path()
+        self.home, self.studio = Path(), database.folder()
 
     # -- from the worker ----------------------------------------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class Hand:
         except Stopped:
             return {"end": "stopped", "message": ""}
         except Exception as error:
-            return {"end": "failed", "message": sentence_of(job["verb"], error)}
+            return {"end": "failed", "message": sentence_of(job["verb"], error, self.studio)}
         except BaseException as stop:
             if not hasattr(stop, "code"):
                 raise
@@ -206,13 +206,13 @@ def _within(path: Path, home: Path) -> str:
     return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
 
 
-def sentence_of(verb: str, error: Exception) -> str:
-    """An error in words for the artist: what to put right, or where the details are."""
+def sentence_of(verb: str, error: Exception, studio: Path) -> str:
+    """An error in words for the artist: what to put right, or the number under which the details are in the studio's `logs/`."""
     if (sentence := cli.expected(error)) is not None:
         return sentence
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "There was not enough memory. Try smaller pictures, a smaller batch, or a lower rank, then press Resume."
-    with files.living_in(database.folder()):
+    with files.living_in(studio):
         told = cli.logged(verb, error)
     number = re.sub(r".*/([^/]+)\.log.*", r"\1", told, flags=re.DOTALL)
     return f"Something went wrong inside artlab ({type(error).__name__}). It is written down as {number}; try again, or tell who keeps the studio."
@@ -235,7 +235,7 @@ def main(device: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for work in (lambda: hand.listen(sys.stdin), hand.watch):
         threading.Thread(target=work, daemon=True).start()
-    lock = database.folder() / f"device-{files.slug(device)}.lock"
+    lock = hand.studio / f"device-{files.slug(device)}.lock"
     with only_one(lock), cli.quiet():
         if WARM and hand.tasks.empty():
             importlib.import_module(WARM)
