@@ -75,15 +75,15 @@ def state(base: Base, adapter: str = "default") -> dict[str, Tensor]:
     return tensors
 
 
-def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write an adapter, whole or absent, in float16 (alpha stays exact). Refuses to write NaN."""
+def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str], dtype: torch.dtype = torch.float16) -> None:
+    """Write an adapter, whole or absent, in float16 unless told otherwise (alpha stays exact). Refuses to write NaN."""
     for key, value in tensors.items():
         if not torch.isfinite(value).all():
             raise LoraError(
                 f"The adapter was not saved: {key} holds NaN or infinity. Go back to an earlier checkpoint or lower the learning rate."
             )
-    half = {key: value if value.dim() == 0 else value.half().contiguous() for key, value in tensors.items()}
-    files.write(path, _sorted_header(save_tensors(half, metadata={"format": "pt", **metadata})))
+    written = {key: value if value.dim() == 0 else value.to(dtype).contiguous() for key, value in tensors.items()}
+    files.write(path, _sorted_header(save_tensors(written, metadata={"format": "pt", **metadata})))
 
 
 def _sorted_header(data: bytes) -> bytes:
@@ -104,6 +104,19 @@ def load_styles(base: Base, styles: Sequence[tuple[Path, float]]) -> None:
     for layer in _layers(base.denoiser).values():
         layer.set_adapter([name for name in names if name in layer.lora_A])
     base.denoiser.requires_grad_(False)
+
+
+def weigh(base: Base, weights: Sequence[float] | Mapping[str, Sequence[float]]) -> None:
+    """Change the weights of the adapters that `load_styles` attached, in its order: the same ones everywhere, or by layer.
+
+    A layer goes by its name with underscores, as in an adapter's file. A layer that is not named keeps its weights.
+    An adapter that was attached with weight 0 is not there and stays out. Takes microseconds: for a weight per step or per layer.
+    """
+    for name, layer in _layers(base.denoiser).items():
+        here = weights.get(name.replace(".", "_"), ()) if isinstance(weights, Mapping) else weights
+        for index, weight in enumerate(here):
+            if f"style{index}" in layer.lora_A:
+                layer.set_scale(f"style{index}", weight)
 
 
 def detach(base: Base) -> None:

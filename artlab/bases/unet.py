@@ -14,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from artlab import files
 from artlab.bases.base import Base, BaseError, Condition, Facts, OnStep, seed_noise
 from artlab.bases.schedule import Schedule
+from artlab.bases.steering import Steering
 
 
 class UNetBase(Base):
@@ -110,13 +111,15 @@ class UNetBase(Base):
         sampler: str = "dpm++",
         start: tuple[Tensor, float] | None = None,
         on_step: OnStep | None = None,
+        steering: Steering | None = None,
     ) -> list[Image.Image]:
         """Classifier-free guided sampling (Ho and Salimans 2022), guided in the middle interval of noise (Kynkäänniemi et al. 2024)."""
         width, height = size or (self.facts.resolution,) * 2
         shape = (self.channels, height // self.factor, width // self.factor)
         scheduler = self.schedule.sampler(sampler, steps)
         timesteps = scheduler.timesteps
-        noise = seed_noise(seeds, shape)
+        steering = steering or Steering()
+        noise = seed_noise(seeds, shape) if steering.noise is None else steering.noise.float().cpu()
         if start is None:
             x = noise * scheduler.init_noise_sigma
         else:
@@ -127,14 +130,20 @@ class UNetBase(Base):
         x = x.to(self.device)
         unconditional = negative or self.condition([""] * len(seeds))
         for index, t in enumerate(timesteps):
+            steering.before(index, len(timesteps))
             inputs = scheduler.scale_model_input(x, t)
-            output = self._guided(inputs, t, condition, unconditional, guidance)
+
+            def guess(wanted: Condition, inputs: Tensor = inputs, t: Tensor = t) -> Tensor:
+                return self.guided(inputs, t, wanted, unconditional, guidance)
+
+            output = steering.output(guess) if steering.output else guess(condition)
             if on_step is not None:
                 on_step(index, self.schedule.clean(x, output, t.long().expand(len(x))))
             x = scheduler.step(output, t, x).prev_sample
         return self.decode(x)
 
-    def _guided(self, x: Tensor, t: Tensor, condition: Condition, unconditional: Condition, guidance: float) -> Tensor:
+    def guided(self, x: Tensor, t: Tensor, condition: Condition, unconditional: Condition, guidance: float) -> Tensor:
+        """The output for noisy latents at the timestep `t`, led away from the unconditional one; one pass where guidance is off."""
         low, high = self.guidance_interval
         steps = t.long().expand(len(x))
         if guidance == 1 or not low <= float(t) / len(self.schedule.alpha) <= high:
