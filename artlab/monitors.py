@@ -5,7 +5,7 @@ The held-out loss is *stable*: fixed noise, times in even strata, fixed works, s
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -47,7 +47,8 @@ class Step:
     message: str = ""
 
 
-Report = Callable[[Step], None]
+Report = Callable[[Step], Collection[str] | None]
+"""A listener. What it answers is wished for: `save` saves at this step, `sample` makes samples at the next one."""
 
 
 def print_step(step: Step, stream: TextIO | None = None) -> None:

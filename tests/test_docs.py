@@ -202,5 +202,5 @@ def test_the_fields_of_a_recipe():
 
 def test_the_metadata_of_an_adapter():
     pattern = r"ss_\w+|modelspec\.\w+|artlab\.base_fingerprint"
-    written = set(re.findall(rf'"({pattern})":', (ROOT / "artlab" / "finetune.py").read_text(encoding="utf-8")))
+    written = set(re.findall(rf'"({pattern})":', (ROOT / "artlab" / "finetune" / "card.py").read_text(encoding="utf-8")))
     assert {name for name in names(FORMATS) if re.fullmatch(pattern, name)} == written

@@ -1,0 +1,76 @@
+"""What a training will take, said before it starts: steps by a rule, time and memory by trying two steps."""
+
+import math
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from artlab.bases import Base, lora
+from artlab.portfolio import dataset
+from artlab.portfolio.augment import STILL
+from artlab.portfolio.split import Split
+from artlab.settings import Finetune
+from artlab.trainer import Data, Trainer
+
+EPOCHS = 100
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will do, said before it starts."""
+
+    steps: int
+    seconds: float
+    peak_bytes: int
+    works: int
+    held_out: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.works} works to learn from, {self.held_out} held out; at most {self.steps} steps, about {_minutes(self.seconds)} on this machine "
+            f"if none is saved by stopping early, {self.peak_bytes / 2**30:.1f} GiB of memory."
+        )
+
+
+def steps_for(settings: Finetune, works: int, processes: int = 1) -> int:
+    """Steps of a run: as told, or about a hundred passes over the works, within 200 and 2,000 steps of 8 pictures."""
+    batch = settings.train_batch_size * settings.gradient_accumulation_steps * processes
+    if settings.max_train_steps:
+        return settings.max_train_steps
+    if settings.num_train_epochs:
+        return math.ceil(settings.num_train_epochs * works / batch)
+    return math.ceil(min(2000, max(200, EPOCHS * works / 8)) * 8 / batch)
+
+
+def trial(base: Base, settings: Finetune, total: int, split: Split, accelerator: Accelerator) -> Plan:
+    """Time two steps on noise, so that the estimate is this machine's own; nothing of them is kept."""
+    if settings.gradient_checkpointing:
+        base.denoiser.enable_gradient_checkpointing()  # type: ignore[operator]
+        base.denoiser.train()
+    trainer = Trainer(base, settings, total, accelerator)
+    side = (settings.resolution or base.facts.resolution) // base.factor
+    latents = [torch.randn(base.channels, side, side)]
+    states = {key: value[0].cpu() for key, value in base.condition([""]).items()}
+    item = dataset.Item("", 0, "", (side, side), 1.0, Path(), STILL, 0)
+    seconds = []
+    for trial in range(3):
+        began = time.perf_counter()
+        trainer.step(trial, Data([item], latents, {"": states}), [0] * trainer.batch)
+        seconds.append(time.perf_counter() - began)
+    lora.detach(base)
+    return Plan(total, min(seconds[1:]) * total * 1.15, _peak(base.device), len(split.train), len(split.validation))
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
