@@ -68,18 +68,19 @@ def stylise(
     paper = ground(content) if paper is None else paper
     sizes = scales(content.shape[1], content.shape[2])
     steps = [plan.steps[min(k, len(plan.steps) - 1)] for k in range(len(sizes))]
-    picture, done = content, 0
+    done, change = 0, torch.zeros(3, 1, 1)
     for size, count in zip(sizes, steps, strict=True):
         goal = colour.resize(content, size)
-        start = goal if picture is content else colour.resize(picture, size)
+        # What the coarser scale changed goes on; its picture would have lost the content's fine lines.
+        start = (goal + colour.resize(change, size)).clamp(0, 1)
         targets = style_targets(styles, max(size), brush)
         refined = Refinement(goal, start, colour.resize(paper, size), targets, plan)
         for step in range(count):
             refined.step(step, count)
             if on_image and (step % 10 == 9 or step == count - 1):
                 on_image(done + step + 1, sum(steps), refined.average)
-        picture, done = refined.average, done + count
-    return picture.clamp(0, 1)
+        change, done = refined.average - goal, done + count
+    return refined.average.clamp(0, 1)
 
 
 def scales(height: int, width: int) -> list[tuple[int, int]]:
