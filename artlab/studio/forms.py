@@ -147,11 +147,11 @@ def docstrings(settings: type[Settings]) -> dict[str, str]:
     }
 
 
-def component(field: Field) -> "Component":
-    """The Gradio component of a field. Must be called within a `gr.Blocks`."""
+def component(field: Field, prefix: str = "") -> "Component":
+    """The Gradio component of a field, with the id `set-<prefix><name>`. Must be called within a `gr.Blocks`."""
     import gradio as gr
 
-    said: dict[str, Any] = {"label": field.label, "info": _info(field)}
+    said: dict[str, Any] = {"label": field.label, "info": _info(field), "elem_id": f"set-{prefix}{field.name}"}
     if field.kind == "choice":
         empty = [(CHOSEN, "")] if field.optional else []
         return gr.Dropdown([*empty, *((choice, choice) for choice in field.choices)], value=field.default or "", **said)
@@ -160,8 +160,9 @@ def component(field: Field) -> "Component":
     if field.kind == "maybe":
         return gr.Dropdown([(CHOSEN, ""), ("yes", "yes"), ("no", "no")], value="", **said)
     if field.kind in ("number", "whole"):
-        precision = 0 if field.kind == "whole" else None
-        return gr.Number(field.default, precision=precision, placeholder=CHOSEN if field.optional else None, **said)
+        if field.optional:  # an empty Number comes back as 0, and 0 is an answer
+            return gr.Textbox("" if field.default is None else f"{field.default:g}", placeholder=CHOSEN, max_lines=1, **said)
+        return gr.Number(field.default, precision=0 if field.kind == "whole" else None, **said)
     shown = "\n".join(field.default) if field.kind == "lines" else (field.default or "")
     return gr.Textbox(shown, lines=2 if field.kind == "lines" else 1, placeholder=CHOSEN if not shown else None, **said)
 
@@ -188,8 +189,8 @@ def _value(field: Field, raw: Any) -> Any:
         return tuple(line.strip() for line in str(raw or "").splitlines() if line.strip())
     if field.kind == "maybe":
         return {"yes": True, "no": False}.get(str(raw))
-    if raw is None or raw == "":
-        return field.default
+    if raw is None or not str(raw).strip():
+        return None if field.optional else field.default
     if field.kind == "switch":
         return bool(raw)
     return _number(field, raw)

@@ -20,20 +20,28 @@ from artlab.settings import VERBS, Settings
 from artlab.studio import forms
 from artlab.studio.forms import FormError
 from artlab.studio.shelf import Shelf, ShelfError
+from artlab.studio.uploads import works_of
+from artlab.studio.works import WorksError
 from artlab.style import Style
 
 MODES: dict[str, tuple[str, str]] = {
     "words": ("From words", "generate"),
     "picture": ("From a picture", "transfer"),
-    "blend": ("Blend", "blend"),
+    "blend": ("Blend styles", "blend"),
     "part": ("Paint a part anew", "inpaint"),
 }
-AFTER = ("vary", "enlarge", "between")
-PICTURE, MASK, OTHER = (
-    ("picture", "content", "source", "image", "start"),
-    ("mask", "region"),
-    ("other", "second", "end", "style_picture"),
-)
+AFTER = ("vary", "enlarge")
+OWN = {"picture": ("method", "strength", "palette", "brush", "works"), "part": ("strength", "feather", "resample", "invert")}
+"""What a mode's own form asks for; everything else the page knows already."""
+MEETINGS = {
+    "mix": "Mixed all over",
+    "crossfade": "From the first to the last while it is drawn",
+    "k-lora": "Shape from the first, surface from the last",
+    "part": "The painted part in the last one",
+    "sheet": "A sheet of all weights",
+}
+"""How styles meet in a blend."""
+PICTURE = ("picture", "content")
 SHAPES = {"square": (1.0, 1.0), "portrait": (1.0, 1.25), "landscape": (1.25, 1.0)}
 STYLES = 3
 LONGEST_PROMPT = 4000
@@ -41,7 +49,7 @@ LONGEST_PROMPT = 4000
 
 @dataclass(frozen=True)
 class Wish:
-    """What the page holds when the button is pressed. `picture`, `other` and `mask` are paths within her home, or ""."""
+    """What the page holds when the button is pressed. `picture` and `mask` are paths within her home, or ""."""
 
     prompt: str = ""
     styles: tuple[tuple[str, float], ...] = ()
@@ -50,7 +58,6 @@ class Wish:
     shape: str = "square"
     seed: int | None = None
     picture: str = ""
-    other: str = ""
     mask: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
 
@@ -92,29 +99,69 @@ def settings_for(wish: Wish, shelf: Shelf) -> tuple[str, dict[str, Any]]:
     verb = MODES[wish.mode][1]
     fields = VERBS[verb].model_fields
     styles = [shelf.style(name) for name, _ in wish.styles]
-    _check_prompt(wish, styles, needed=verb == "generate")
+    _check_prompt(wish, styles, needed=verb in ("generate", "blend"))
     given: dict[str, Any] = {key: value for key, value in wish.more.items() if key in fields}
     width, height = size(wish.shape, styles)
     seed = random.randrange(2**31) if wish.seed is None else wish.seed
     weighted = [f"{style.folder.name}:{weight:g}" for style, (_, weight) in zip(styles, wish.styles, strict=True)]
-    common = {"count": wish.count, "width": width, "height": height, "batch_size": min(4, max(1, wish.count))}
-    given |= {key: value for key, value in common.items() if key in fields and key not in given}
-    for name, value in (("prompt", wish.prompt.strip()), ("style", weighted), ("styles", weighted), ("seed", seed)):
-        if name in fields and (value or name == "seed"):
+    common = {"count": wish.count, "width": width, "height": height, "batch_size": min(4, max(1, wish.count)), "seed": seed}
+    common |= {"prompt": wish.prompt.strip(), "style": weighted}
+    for name, value in common.items():
+        if name in fields and name not in given and value not in ("", []):
             given[name] = _fitted(VERBS[verb], name, value)
-    for names, path, what in (
-        (PICTURE, wish.picture, "a picture to start from"),
-        (MASK, wish.mask, "the part to paint"),
-        (OTHER, wish.other, ""),
-    ):
-        found = next((name for name in names if name in fields), None)
-        if found and path:
-            shelf.path(path)
-            given[found] = _fitted(VERBS[verb], found, path)
-        elif found and fields[found].is_required() and what:
-            raise FormError(f"First choose {what}.")
+    _add_pictures(wish, shelf, fields, given)
+    if verb == "transfer" and not given.get("style"):
+        given["style"] = [works_folder(shelf)]
+    if verb == "blend":
+        _meet(wish, shelf, given)
     forms.build(VERBS[verb], given)
     return verb, given
+
+
+def _add_pictures(wish: Wish, shelf: Shelf, fields: Mapping[str, Any], given: dict[str, Any]) -> None:
+    """The picture to start from, and the painted part of it."""
+    if name := next((name for name in PICTURE if name in fields), None):
+        if not wish.picture:
+            raise FormError("First choose a picture to start from: drop it above, or send one from the gallery.")
+        shelf.path(wish.picture)
+        given[name] = wish.picture
+    if "mask" in fields and wish.mask:
+        given["mask"] = wish.mask
+    if wish.mode == "part" and not wish.mask:
+        raise FormError("Paint over the part that shall be made anew.")
+
+
+def _meet(wish: Wish, shelf: Shelf, given: dict[str, Any]) -> None:
+    """How the styles of a blend meet: alike everywhere, over the steps, in a painted part, or on a sheet."""
+    meeting = wish.more.get("meeting", "mix")
+    styles = given.get("style", [])
+    if len(styles) < 2:
+        raise FormError("A blend needs two styles or more; choose another one.")
+    if meeting in ("crossfade", "k-lora"):
+        given["schedule"] = [meeting]
+    elif meeting == "sheet":
+        given |= {"sheet": True, "count": 1}
+    elif meeting == "part":
+        if not wish.mask:
+            raise FormError("Paint the part that the last style shall fill.")
+        words = " ".join(str(wish.more.get("part_prompt") or wish.prompt).replace("|", " ").split())
+        given |= {"region": [f"{wish.mask} | {words} | {styles[-1]}"], "style": styles[:-1]}
+
+
+def after(verb: str, picture: str, shelf: Shelf) -> dict[str, Any]:
+    """The settings of what can be done with a finished picture at one press."""
+    given: dict[str, Any] = {"picture": picture}
+    if verb == "enlarge":
+        try:
+            given["portfolio"] = works_folder(shelf)
+        except WorksError:
+            given["method"] = "plain"  # without works of hers there is no brushwork to take
+    return given
+
+
+def works_folder(shelf: Shelf) -> str:
+    """Her kept works as a folder that verbs read, by its path in her home. Raises WorksError."""
+    return str(works_of(shelf).for_training().relative_to(shelf.home))
 
 
 def _fitted(settings: type[Settings], name: str, value: Any) -> Any:

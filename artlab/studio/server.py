@@ -58,7 +58,7 @@ def application(settings: Studio, *, code: str = "", tabs: Sequence[ModuleType] 
     for module in found:
         if hasattr(module, "router"):
             app.include_router(module.router)
-    mount(app, settings, found)
+    app.state.demo = mount(app, settings, found)
     local = settings.host in ("127.0.0.1", "localhost", "::1")
     hosts = {*LOOPBACK, *settings.hostname} | ({settings.host} if settings.host not in ("0.0.0.0", "::") else set())
     return Guard(app, hosts=hosts if local or settings.hostname else {*hosts, *_own_names()}, root_path=settings.root_path)
@@ -83,8 +83,7 @@ def mount(app: FastAPI, settings: Studio, tabs: Sequence[ModuleType]) -> "gr.Blo
     from artlab.studio import theme  # noqa: PLC0415
 
     with gr.Blocks(title="artlab", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
-        if hasattr(theme, "banner"):
-            theme.banner()
+        places = theme.banner()
         with gr.Tabs() as row:
             context = Context(settings, demo, row)
             for module in tabs:
@@ -93,6 +92,7 @@ def mount(app: FastAPI, settings: Studio, tabs: Sequence[ModuleType]) -> "gr.Blo
             if not tabs:
                 with gr.Tab("artlab"):
                     gr.Markdown("This studio has no rooms.")
+        theme.watch(context, places)
     demo.queue(default_concurrency_limit=8, max_size=400)
     gr.mount_gradio_app(
         app,

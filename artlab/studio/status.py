@@ -1,14 +1,14 @@
 """Jobs in the artist's words: what is being done, how far it is, what she can do about it. On top of every tab, and in its own."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from artlab import accounts, jobs
 from artlab.jobs import Job, JobError
 from artlab.studio import markup
-
-if TYPE_CHECKING:
-    pass
+from artlab.studio.bridge import bridge, heard
+from artlab.studio.shelf import Shelf
 
 DOING = {
     "finetune": "Teaching",
@@ -153,24 +153,34 @@ def latest(artist: str, *verbs: str) -> Job | None:
     return next((job for job in jobs.of(artist, limit=50) if job.verb in verbs), None)
 
 
-def build() -> None:
-    """The part of the page above the tabs: the name, and what is being done. Called once, within the page's `gr.Blocks`."""
-    import gradio as gr
+@dataclass(frozen=True)
+class Watched:
+    """A part of the page that is drawn anew when `stamp` says something else than `seen`, which `draw` brings up to date.
 
-    from artlab.studio.bridge import bridge, heard  # noqa: PLC0415
+    `of` are components whose values `stamp` takes besides the shelf.
+    """
+
+    stamp: Callable[..., str]
+    seen: Any
+    draw: Callable[..., Any]
+    inputs: list[Any]
+    outputs: list[Any]
+    of: tuple[Any, ...] = ()
+
+
+def build() -> tuple[Any, Any]:
+    """The part of the page above the tabs: the name, and what is being done; its places. Called within the page's `gr.Blocks`."""
+    import gradio as gr
 
     top = markup.place(markup.part("masthead", root="", name=""))
     strip = markup.place()
     seen = gr.State("")
     box = bridge("jobs-act")
 
-    def greet(request: gr.Request) -> str:
-        return markup.part("masthead", root=root_of(request), name=accounts.artist_of(request).name)
-
-    def look(before: str, request: gr.Request) -> Any:
-        artist = accounts.artist_of(request).id
-        drawn = markup.part("jobs", jobs=shown(artist))
-        return (gr.skip(), gr.skip()) if drawn == before else (drawn, drawn)
+    def greet(request: gr.Request) -> Any:
+        artist = accounts.artist_of(request)
+        drawn = markup.part("jobs", jobs=shown(artist.id))
+        return markup.part("masthead", root=root_of(request), name=artist.name), drawn, drawn
 
     def hear(text: str, request: gr.Request) -> Any:
         artist = accounts.artist_of(request).id
@@ -181,7 +191,30 @@ def build() -> None:
 
     blocks = gr.context.Context.root_block
     assert isinstance(blocks, gr.Blocks)
-    blocks.load(greet, None, top, show_progress="hidden")
-    blocks.load(look, seen, [strip, seen], show_progress="hidden")
-    gr.Timer(POLL).tick(look, seen, [strip, seen], show_progress="hidden", concurrency_limit=16)
+    blocks.load(greet, None, [top, strip, seen], show_progress="hidden")
     box.change(hear, box, [strip, seen], show_progress="hidden", trigger_mode="multiple")
+    return strip, seen
+
+
+def watch(parts: Sequence[Watched], strip: Any, strip_seen: Any) -> None:
+    """The page's one clock: it asks whether anything has changed, and only what has is drawn. Called when the tabs are built."""
+    import gradio as gr
+
+    news = [gr.State("") for _ in parts]
+
+    def tick(before: str, request: gr.Request, *values: Any) -> Any:
+        shelf = Shelf.of(request)
+        told, at = [], 0
+        for part in parts:
+            seen, *rest = values[at : at + 1 + len(part.of)]
+            at += 1 + len(part.of)
+            now = part.stamp(shelf, *rest)
+            told.append(gr.skip() if now == seen else now)
+        drawn = markup.part("jobs", jobs=shown(shelf.artist))
+        return [*([gr.skip()] * 2 if drawn == before else [drawn, drawn]), *told]
+
+    asked = [component for part in parts for component in (part.seen, *part.of)]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 16}
+    gr.Timer(POLL).tick(tick, [strip_seen, *asked], [strip, strip_seen, *news], **quiet)
+    for part, new in zip(parts, news, strict=True):
+        new.change(part.draw, part.inputs, part.outputs, **quiet)

@@ -5,12 +5,14 @@ artist chooses; her choice stays in her browser.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from artlab.studio import status
 
 if TYPE_CHECKING:
     from gradio.themes import Base
+
+    from artlab.studio.server import Context
 
 STATIC = Path(__file__).with_name("static")
 WHERE = "/look"
@@ -122,6 +124,11 @@ def head() -> str:
     return f'<script src="{WHERE}/studio.js" defer></script>'
 
 
-def banner() -> None:
-    """What stands above the tabs."""
-    status.build()
+def banner() -> tuple[Any, Any]:
+    """What stands above the tabs; its places, for `watch`."""
+    return status.build()
+
+
+def watch(context: "Context", places: tuple[Any, Any]) -> None:
+    """What keeps the page up to date; called when all tabs are built."""
+    status.watch(context.shared.get("watch", []), *places)

@@ -12,6 +12,7 @@ from artlab.studio.bridge import bridge, heard, word
 from artlab.studio.forms import FormError
 from artlab.studio.making import MODES, STYLES, Wish
 from artlab.studio.shelf import Shelf, ShelfError
+from artlab.studio.works import WorksError
 
 if TYPE_CHECKING:
     from artlab.studio.server import Context
@@ -21,9 +22,6 @@ NONE = ("No style, the bare base", "")
 SHOWN = 24
 MORE = ("negative_prompt", "num_inference_steps", "guidance_scale", "sampler")
 MAKING = tuple(verb for _, verb in MODES.values()) + making.AFTER
-# What a mode's own form does not ask for again, because the page asks above or fills it in.
-ELSEWHERE = {*MORE, *making.PICTURE, *making.MASK, *making.OTHER, "prompt", "style", "styles", "seed", "count", "width", "height",
-             "batch_size", "mixed_precision", "device", "output_dir", "base", "output"}  # fmt: skip
 
 
 def build(context: "Context") -> None:
@@ -61,11 +59,11 @@ def build(context: "Context") -> None:
             make = gr.Button("Make", variant="primary", size="lg", elem_id="make")
             trouble = markup.place()
             with gr.Accordion("Advanced", open=False, elem_classes="accordion-plain"):
-                seed = gr.Number(
-                    None,
+                seed = gr.Textbox(
                     label="Seed",
-                    info="The same seed makes the same picture again. Left empty, a new one each time.",
-                    precision=0,
+                    info="The same seed makes the same picture again.",
+                    placeholder="a new one each time",
+                    max_lines=1,
                 )
                 more_form = forms.fields(VERBS["generate"], MORE)
                 more = [forms.component(field) for field in more_form]
@@ -90,14 +88,12 @@ def build(context: "Context") -> None:
             if name == how:
                 extra |= forms.values(_own_fields(name), rest[at : at + len(components)])
             at += len(components)
-        if number is not None and not (isinstance(number, (int, float)) and 0 <= number < 2**63):
-            raise FormError("The seed is a whole number from 0 to 2^63 - 1.")
         return Wish(
-            str(words), picked, str(how), _count(many), str(form), None if number is None else int(number),
-            str(hold.get("picture", "")), str(hold.get("other", "")), str(hold.get("mask", "")), extra,
+            str(words), picked, str(how), _count(many), str(form), _seed(number),
+            str(hold.get("picture", "")), str(hold.get("mask", "")), extra,
         )  # fmt: skip
 
-    def press(hold: dict[str, Any], *values: Any, request: gr.Request) -> Any:
+    def press(hold: dict[str, Any], request: gr.Request, *values: Any) -> Any:
         shelf = Shelf.of(request)
         hold = {**hold, "show": "", "beside": ""}
         try:
@@ -105,7 +101,7 @@ def build(context: "Context") -> None:
             verb, given = making.settings_for(wish, shelf)
             jobs.submit(shelf.artist, verb, given, title=wish.prompt[:80] or MODES[wish.mode][0])
             _keep(shelf, wish)
-        except (FormError, ShelfError, JobError) as error:
+        except (FormError, ShelfError, JobError, WorksError) as error:
             return markup.trouble(error), gr.skip(), gr.skip(), gr.skip()
         return "", hold, stage_html(shelf, hold), stamp(shelf)
 
@@ -119,7 +115,13 @@ def build(context: "Context") -> None:
         choices = [NONE, *((one.name, one.folder.name) for one in shelf.styles())]
         names = {value for _, value in choices}
         picked = [(name, weight) for name, weight in wish.styles if name in names]
-        updates: dict[Any, Any] = {prompt: wish.prompt, count: wish.count, shape: wish.shape, seed: wish.seed, mode: wish.mode}
+        updates: dict[Any, Any] = {
+            prompt: wish.prompt,
+            count: wish.count,
+            shape: wish.shape,
+            seed: "" if wish.seed is None else str(wish.seed),
+            mode: wish.mode,
+        }
         for number in range(STYLES):
             name, weight = picked[number] if number < len(picked) else ("", 1.0)
             updates[styles[2 * number]] = gr.Dropdown(choices=choices, value=name)
@@ -127,13 +129,16 @@ def build(context: "Context") -> None:
             updates[rows[number]] = gr.Row(visible=number <= len(picked))
         for field, component in zip(more_form, more, strict=True):
             updates[component] = wish.more.get(field.name, field.default)
-        return updates | modal(shelf, wish.mode, {"picture": wish.picture, "mask": wish.mask, "other": wish.other})
+        return updates | modal(shelf, wish.mode, {"picture": wish.picture, "mask": wish.mask})
 
     def modal(shelf: Shelf, how: str, hold: dict[str, Any]) -> dict[Any, Any]:
         """What a mode shows and hides."""
         return {
             well: gr.Markdown(well_html(shelf, hold), visible=how == "picture" or (how == "part" and not hold.get("picture"))),
-            easel: gr.Markdown(easel_html(shelf, hold), visible=how == "part" and bool(hold.get("picture"))),
+            easel: gr.Markdown(
+                easel_html(shelf, hold if how == "part" else {}),
+                visible=how == "blend" or (how == "part" and bool(hold.get("picture"))),
+            ),
             **{group: gr.Column(visible=name == how) for name, group, _ in own},
         }
 
@@ -147,7 +152,7 @@ def build(context: "Context") -> None:
         shelf, message = Shelf.of(request), heard(text)
         try:
             return follow(shelf, message, dict(hold), how)
-        except (ShelfError, FormError, JobError) as error:
+        except (ShelfError, FormError, JobError, WorksError) as error:
             return {trouble: markup.trouble(error)}
 
     def follow(shelf: Shelf, message: dict[str, Any], hold: dict[str, Any], how: str) -> dict[Any, Any]:
@@ -169,8 +174,7 @@ def build(context: "Context") -> None:
             to = to if making.can(MODES[to][1]) else how
             return {hold_state: hold, mode: to, trouble: "", **modal(shelf, to, hold)}
         if act in making.AFTER and making.can(str(act)):
-            name = next(name for name in making.PICTURE if name in VERBS[str(act)].model_fields)
-            jobs.submit(shelf.artist, str(act), {name: entry.id}, title=album.prompt_of(entry.path)[:80])
+            jobs.submit(shelf.artist, str(act), making.after(str(act), entry.id, shelf), title=album.prompt_of(entry.path)[:80])
         elif act == "star":
             Album(shelf).mark("star", [entry.id], not entry.starred)
         elif act == "compare":
@@ -186,22 +190,21 @@ def build(context: "Context") -> None:
         gr.Info(told, duration=6)
         return {**fill(shelf, wish), trouble: ""}
 
-    def look(before: str, hold: dict[str, Any], request: gr.Request) -> Any:
+    def look(hold: dict[str, Any], request: gr.Request) -> Any:
         shelf = Shelf.of(request)
-        now = stamp(shelf)
-        return (gr.skip(), gr.skip()) if now == before else (stage_html(shelf, hold), now)
+        return stage_html(shelf, hold), stamp(shelf)
 
-    def refresh(before: list[Any], request: gr.Request) -> Any:
-        choices = [NONE, *((one.name, one.folder.name) for one in Shelf.of(request).styles())]
-        return (
-            [gr.skip()] * (STYLES + 1) if choices == before else [*(gr.Dropdown(choices=choices) for _ in range(STYLES)), choices]
-        )
+    def refresh(request: gr.Request) -> Any:
+        shelf = Shelf.of(request)
+        choices = [NONE, *((one.name, one.folder.name) for one in shelf.styles())]
+        return [*(gr.Dropdown(choices=choices) for _ in range(STYLES)), styles_stamp(shelf)]
 
-    hold_state, known = hold, gr.State([])
+    hold_state, known = hold, gr.State("")
     everything = [prompt, mode, *styles, *rows, count, shape, seed, *more, well, easel, *groups, stage, seen, hold_state, trouble]
     context.demo.load(begin, None, everything, **quiet)
-    gr.Timer(1.5).tick(look, [seen, hold], [stage, seen], concurrency_limit=16, **quiet)
-    gr.Timer(10).tick(refresh, known, [*styles[::2], known], concurrency_limit=16, **quiet)
+    watched = context.shared.setdefault("watch", [])
+    watched.append(status.Watched(stamp, seen, look, [hold], [stage, seen]))
+    watched.append(status.Watched(styles_stamp, known, refresh, [], [*styles[::2], known]))
     make.click(press, [hold, *inputs], [trouble, hold, stage, seen], **quiet)
     mode.input(switch, [mode, hold], [well, easel, *groups], **quiet)
     gr.on([one.input for one in styles[::2]], another, styles[::2], rows, **quiet)
@@ -211,14 +214,26 @@ def build(context: "Context") -> None:
 COUNTS = (1, 4, 8, 12)
 
 
+def _seed(given: Any) -> int | None:
+    text = str(given or "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise FormError("The seed is a whole number from 0 to 2^63 - 1, or empty.")
+    return int(text)
+
+
 def _count(given: Any) -> int:
     return int(given) if given in COUNTS else COUNTS[0]
 
 
+MEETING = forms.Field("meeting", "How they meet", "", "choice", "mix")
+PART = forms.Field("part_prompt", "What the painted part shows", "The same as the rest if left empty.", "text", "")
+
+
 def _own_fields(name: str) -> list[forms.Field]:
     """What a mode asks for besides what all of them do."""
-    kind = VERBS[MODES[name][1]]
-    return forms.fields(kind, [one for one in kind.model_fields if one not in ELSEWHERE])
+    return [MEETING, PART] if name == "blend" else forms.fields(VERBS[MODES[name][1]], making.OWN.get(name, ()))
 
 
 def _own_forms() -> list[tuple[str, Any, list[Any]]]:
@@ -227,9 +242,15 @@ def _own_forms() -> list[tuple[str, Any, list[Any]]]:
 
     made = []
     for _, name in making.modes():
-        if name != "words" and _own_fields(name):
-            with gr.Column(visible=False, elem_classes="own") as group:
-                made.append((name, group, [forms.component(field) for field in _own_fields(name)]))
+        if name == "words":
+            continue
+        with gr.Column(visible=False, elem_classes="own") as group:
+            if name == "blend":
+                choices = [(words, value) for value, words in making.MEETINGS.items()]
+                components = [gr.Dropdown(choices, value="mix", label=MEETING.label), forms.component(PART)]
+            else:
+                components = [forms.component(field, f"{name}-") for field in _own_fields(name)]
+            made.append((name, group, components))
     return made
 
 
@@ -262,6 +283,12 @@ def stamp(shelf: Shelf) -> str:
     log = shelf.home / album.LOG
     told = f"{job.id} {job.state} {job.wish} {job.progress.get('done')} {job.progress.get('step')}" if job else ""
     return f"{told} {log.stat().st_size if log.exists() else 0}"
+
+
+def styles_stamp(shelf: Shelf) -> str:
+    """Something that changes when there is a new style."""
+    folder = shelf.home / "styles"
+    return "styles " + " ".join(sorted(f"{card.parent.name} {card.stat().st_mtime_ns}" for card in folder.glob("*/style.json")))
 
 
 def stage_html(shelf: Shelf, hold: dict[str, Any]) -> str:

@@ -69,11 +69,6 @@ def build(context: "Context") -> None:
         drawn = gallery_html(shelf, page, query, view, when, kept, chosen, undone)
         return drawn, gr.Dropdown(choices=choices, value=kept), stamp(shelf)
 
-    def look(before: str, page: int, query: str, view: str, when: str, board: str, chosen: list[str], request: gr.Request) -> Any:
-        if stamp(Shelf.of(request)) == before or chosen:
-            return [gr.skip()] * 3
-        return draw(page, query, view, when, board, chosen, "", request)
-
     def hear(text: str, page: int, query: str, view: str, when: str, board: str, chosen: list[str], request: gr.Request) -> Any:
         message, shelf = heard(text), Shelf.of(request)
         undone = ""
@@ -113,7 +108,7 @@ def build(context: "Context") -> None:
     shown = [grid, board, seen]
     asks = [*asked, chosen, undone]
     context.demo.load(draw, [page, *asks], shown, **quiet)
-    gr.Timer(2 * status.POLL).tick(look, [seen, page, *asked, chosen], shown, concurrency_limit=16, **quiet)
+    context.shared.setdefault("watch", []).append(status.Watched(stamp, seen, draw, [page, *asks], shown))
     box.change(hear, [box, page, *asked, chosen], [page, chosen, picked_row, told, *shown], trigger_mode="multiple", **quiet)
     gr.on(
         [query.input, view.input, when.input, board.input],

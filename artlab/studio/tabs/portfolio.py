@@ -84,14 +84,9 @@ def build(context: "Context") -> None:
         gr.Info(f"Taken back: {UNDONE.get(what, what)}." if what else "There is nothing to take back.", duration=4)
         return draw(page, view, series, request)
 
-    def look(before: str, page: int, view: str, series: str, request: gr.Request) -> Any:
-        if stamp(Shelf.of(request)) == before:
-            return [gr.skip()] * 4
-        return draw(page, view, series, request)
-
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     context.demo.load(draw, chosen, shown, **quiet)
-    gr.Timer(status.POLL).tick(look, [seen, *chosen], shown, concurrency_limit=16, **quiet)
+    context.shared.setdefault("watch", []).append(status.Watched(stamp, seen, draw, chosen, shown))
     box.change(hear, [box, *chosen], [trouble, page, *shown], trigger_mode="multiple", **quiet)
     gr.on([view.input, series.input], lambda: 1, None, page, **quiet).then(draw, chosen, shown, **quiet)
     gr.on([trigger.submit, trigger.blur], name, [trigger, trigger], trouble, **quiet)

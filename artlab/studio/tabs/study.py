@@ -50,9 +50,6 @@ def build(context: "Context") -> None:
         shelf = Shelf.of(request)
         return report_html(shelf, style or "", status.root_of(request)), stamp(shelf, style or "")
 
-    def look(before: str, style: str, request: gr.Request) -> Any:
-        return (gr.skip(), gr.skip()) if stamp(Shelf.of(request), style or "") == before else show(style, request)
-
     def start(style: str, request: gr.Request) -> Any:
         try:
             submit(Shelf.of(request), style or "")
@@ -64,7 +61,7 @@ def build(context: "Context") -> None:
     context.tabs.select(begin, style, [style, frame, seen], **quiet)  # styles may have come while another tab was open
     style.input(show, style, [frame, seen], **quiet)
     make.click(start, style, trouble, **quiet)
-    gr.Timer(2 * status.POLL).tick(look, [seen, style], [frame, seen], concurrency_limit=16, **quiet)
+    context.shared.setdefault("watch", []).append(status.Watched(stamp, seen, show, [style], [frame, seen], (style,)))
 
 
 ABOUT = (
@@ -102,8 +99,9 @@ def report_of(shelf: Shelf, name: str) -> Path | None:
     return next((path for path in found if not path.is_symlink() and path.stat().st_size < LARGEST), None)
 
 
-def stamp(shelf: Shelf, name: str) -> str:
+def stamp(shelf: Shelf, name: str | None) -> str:
     """Something that changes when there is a new report, or the making of one gets on."""
+    name = name or ""
     report, job = report_of(shelf, name), status.latest(shelf.artist, "evaluate")
     return f"{name} {report.stat().st_mtime_ns if report else ''} {job.state if job else ''}"
 

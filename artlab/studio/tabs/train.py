@@ -1,6 +1,7 @@
 """Train: how thoroughly, for how long, and then watch it learn. The training itself is a job; this page only reads what it writes."""
 
 import math
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +77,7 @@ def build(context: "Context") -> None:
         shelf = Shelf.of(request)
         return training_html(shelf), styles_html(shelf), stamp(shelf)
 
-    def look(before: str, request: gr.Request) -> Any:
-        return [gr.skip()] * 3 if stamp(Shelf.of(request)) == before else draw(request)
-
-    def start(name: str, preset: str, base: str, *values: Any, request: gr.Request) -> Any:
+    def start(name: str, preset: str, base: str, request: gr.Request, *values: Any) -> Any:
         shelf = Shelf.of(request)
         try:
             submit(shelf, name, preset, base, forms.values(form, values), accounts.artist_of(request).name)
@@ -105,7 +103,7 @@ def build(context: "Context") -> None:
 
     live = [panel, shelf_of_styles, seen]
     context.demo.load(begin, None, [name, preset, estimate, *live], **quiet)
-    gr.Timer(status.POLL).tick(look, seen, live, concurrency_limit=16, **quiet)
+    context.shared.setdefault("watch", []).append(status.Watched(stamp, seen, draw, [], live))
     train.click(start, [name, preset, base, *filled], [trouble, *live], **quiet)
     gr.on([name.blur, preset.input], keep, [name, preset], estimate, **quiet)
     box.change(hear, box, live, trigger_mode="multiple", **quiet)
@@ -146,7 +144,15 @@ def submit(shelf: Shelf, name: str, preset: str, base: str, given: dict[str, Any
     }
     asked |= {"base": str(base).strip() or "mini", **_preset(preset, given), **given}
     forms.build(Finetune, asked)
+    _make_room(shelf, name, asked)
     return jobs.submit(shelf.artist, "finetune", asked, title=f"Teaching “{name}”")
+
+
+def _make_room(shelf: Shelf, name: str, asked: dict[str, Any]) -> None:
+    """An unfinished training of this name goes on if nothing has changed; other settings or works are a new one from the start."""
+    before = next((job for job in jobs.of(shelf.artist, verb="finetune", limit=200) if job.settings.get("name") == name), None)
+    if before is None or before.settings != {key: value for key, value in asked.items() if value is not None}:
+        shutil.rmtree(shelf.run_folder(name), ignore_errors=True)
 
 
 def _preset(preset: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,285 @@
+"""The studio as an artist meets it: a real server, a real worker, a real browser (headless Chromium). Skipped by name without one.
+
+One story is told in `test_the_whole_story`, which trains and takes minutes; the others open a studio without a worker.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from artlab import drawing
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; see README, The studio")
+expect = playwright.expect
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; see README, The studio"),
+    pytest.mark.timeout(1500),
+]
+PATIENCE = 90_000
+PASSWORD = "four random words here"
+XSS = '<img src=x onerror="window.xss=1">'
+
+
+class Studio:
+    """A running studio: its home, its address, its process."""
+
+    def __init__(self, home: Path, *flags: str) -> None:
+        self.home, self.flags, self.port = home, flags, 0
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, on the port that it had before if it had one, and wait for its address."""
+        words = [sys.executable, "-m", "artlab.cli", "studio", "--port", str(self.port), *self.flags]
+        environment = os.environ | {"ARTLAB_HOME": str(self.home), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        began = time.monotonic()
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+        line = self.process.stdout.readline()
+        self.seconds = time.monotonic() - began
+        self.address = re.search(r"http://[^ ]+?(?=/)", line[len("artlab is at ") :])[0]
+        self.port = int(self.address.rsplit(":", 1)[1])
+
+    def kill(self) -> None:
+        """As a power cut does it."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+        self.process.stdout.close()
+
+    def stop(self) -> None:
+        """As a person does it; what still works in the background is ended too."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(40)
+        self.process.kill()
+        self.process.stdout.close()
+        for line in subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=False).stdout.splitlines():
+            number, _, words = line.strip().partition(" ")
+            if ("artlab.worker" in words or "artlab.hand" in words) and self._is_mine(number):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(int(number), signal.SIGKILL)
+
+    def _is_mine(self, number: str) -> bool:
+        with contextlib.suppress(OSError):
+            return f"ARTLAB_HOME={self.home}".encode() in Path(f"/proc/{number}/environ").read_bytes().split(b"\0")
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as machine:
+        opened = machine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def studio(tmp_path):
+    running = Studio(tmp_path / "home", "--devices")
+    yield running
+    running.stop()
+
+
+class Visitor:
+    """Somebody at a browser of her own; what goes wrong in it is noted."""
+
+    def __init__(self, browser, studio: Studio, name: str, **how) -> None:
+        self.trouble: list[str] = []
+        self.context = browser.new_context(viewport={"width": 1360, "height": 900}, **how)
+        self.context.set_default_timeout(PATIENCE)
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: self.trouble.append(f"console: {said.text}") if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
+        self.page.on("request", lambda asked: self._outside(asked.url, studio.address))
+        self.page.on("dialog", lambda dialog: dialog.accept())
+        self.page.goto(studio.address)
+        if "/register" not in self.page.url:
+            self.page.get_by_role("link", name="Make an account").click()
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Make my account").click()
+        self.page.wait_for_selector("#drop")
+        expect(self.page.locator(".masthead .who")).to_contain_text(name)
+
+    def _outside(self, url: str, address: str) -> None:
+        if not url.startswith((address, "data:", "blob:")):
+            self.trouble.append(f"asked for {url}")
+
+    def open(self, tab: str) -> None:
+        """Go to a tab."""
+        self.page.get_by_role("tab", name=tab).click()
+
+    def upload(self, folder: Path) -> None:
+        """Choose a folder and wait until every file has arrived or was refused."""
+        count = sum(path.is_file() for path in folder.rglob("*"))
+        self.page.locator("#drop .consent input").check()
+        self.page.set_input_files("#choose-folder", str(folder))
+        expect(self.page.locator("#sent summary")).to_contain_text(f"{count} of {count}", timeout=PATIENCE)
+
+
+def works(folder: Path, count: int = 12) -> Path:
+    """A folder of drawn works and five files that are none."""
+    drawing.draw_portfolio("vask", folder, count=count, seed=1)
+    (folder / "page.jpg").write_text("<html><script>window.xss=1</script>")
+    (folder / "empty.png").write_bytes(b"")
+    first = next(folder.glob("*.png"))
+    (folder / "cut.png").write_bytes(first.read_bytes()[:3000])
+    (folder / "drawing.png").write_text('<svg xmlns="http://www.w3.org/2000/svg" onload="window.xss=1"/>')
+    (folder / "paper <img src=x onerror=window.xss=1>.jpg").write_bytes(b"%PDF-1.4 nothing")
+    return folder
+
+
+def test_the_page_is_quiet_and_can_be_used_by_everybody(browser, studio, tmp_path):
+    """No console error, no request to elsewhere, no script from a prompt or a file name; axe finds nothing serious in five tabs."""
+    visitor = Visitor(browser, studio, "Ada")
+    page = visitor.page
+    visitor.upload(works(tmp_path / "works", 2))
+    refused = page.locator("#sent li.refused")
+    expect(refused).to_have_count(4)  # the cut one is found when it is opened
+    found = {}
+    for tab in ("Portfolio", "Train", "Create", "Gallery", "Study"):
+        visitor.open(tab)
+        page.wait_for_timeout(600)
+        found[tab] = serious(page)
+    assert found == dict.fromkeys(found, [])
+    visitor.open("Create")
+    page.locator("#prompt textarea").fill(" ".join(["word"] * 40))
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".trouble:visible")).to_contain_text("would be lost")
+    page.locator("#prompt textarea").fill(XSS)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".jobs")).to_contain_text("Making pictures")
+    page.reload()
+    expect(page.locator("#prompt textarea")).to_have_value(XSS)
+    expect(page.locator(".jobs")).to_contain_text("Making pictures")
+    page.locator(".jobs .acts button", has_text="Cancel").last.click()
+    page.get_by_role("button", name="Light or dark").click()
+    assert "dark" in page.locator("body").get_attribute("class")
+    assert page.evaluate("() => window.xss") is None
+    assert visitor.trouble == []
+
+
+def serious(page) -> list[str]:
+    """What axe finds serious or critical on the page as it is; nothing when axe is not installed."""
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    script = (Path(axe.__file__).parent / "axe.min.js").read_text()
+    page.evaluate(script)
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {node['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+def test_two_artists_see_nothing_of_each_other(browser, studio, tmp_path):
+    folder = tmp_path / "works"
+    folder.mkdir()
+    picture = Image.new("RGB", (200, 160), "teal")
+    ImageDraw.Draw(picture).ellipse((40, 40, 120, 120), fill="gold")
+    picture.save(folder / "secret meadow.png")
+    ada, bea = Visitor(browser, studio, "Ada"), Visitor(browser, studio, "Bea")
+    ada.upload(folder)
+    ada.open("Create")
+    ada.page.locator("#prompt textarea").fill("a secret garden")
+    ada.page.keyboard.press("Control+Enter")
+    expect(ada.page.locator(".jobs")).to_contain_text("Making pictures")
+    bea.page.reload()
+    for tab in ("Portfolio", "Train", "Create", "Gallery", "Study"):
+        bea.open(tab)
+        bea.page.wait_for_timeout(400)
+    assert "secret" not in bea.page.content()
+    expect(bea.page.locator(".jobs .job")).to_have_count(0)
+    assert ada.trouble == bea.trouble == []
+
+
+@pytest.mark.slow
+def test_the_whole_story(browser, tmp_path):
+    """Register, upload with bad files among them, train, reload, kill and restart, create, star, export; no error in the console."""
+    studio = Studio(tmp_path / "home", "--devices", "cpu")
+    try:
+        tell_the_story(browser, studio, tmp_path)
+    finally:
+        studio.stop()
+
+
+def tell_the_story(browser, studio: Studio, tmp_path: Path) -> None:
+    portfolio = os.environ.get("ARTLAB_STORY_WORKS")  # a folder of real works, if there is one
+    folder = works(tmp_path / "works", 30)
+    if portfolio:
+        for path in folder.glob("vask*"):
+            path.unlink()
+        for path in sorted(Path(portfolio).glob("*.jpg"))[:30]:
+            shutil.copy(path, folder)
+        shutil.copy(Path(portfolio) / "metadata.jsonl", folder)
+    visitor = Visitor(browser, studio, "Helen")
+    page = visitor.page
+    visitor.upload(folder)
+    expect(page.locator(".bar-of h2").first).to_contain_text("works to learn from", timeout=4 * PATIENCE)
+    expect(page.locator(".refused").first).to_contain_text("could not be used")
+    caption = page.locator("textarea.cap").first
+    caption.fill("a cottage " + XSS)
+    caption.press("Tab")
+    page.wait_for_timeout(1500)
+    page.locator(".card button", has_text="Leave out").last.click()
+    expect(page.locator(".card.out")).to_have_count(1)
+    # Train, reload in mid-job, kill the server and start it again: the training goes on without the page.
+    visitor.open("Train")
+    page.get_by_text("Quick: a first look").click()
+    page.get_by_role("button", name="Advanced").first.click()
+    page.get_by_role("button", name="How long").click()
+    page.get_by_role("button", name="What you see on the way").click()
+    for name, value in (("max_train_steps", 30), ("sample_steps", 15), ("validation_steps", 5), ("checkpointing_steps", 5)):
+        page.locator(f"#set-{name} textarea, #set-{name} input").fill(str(value))
+    page.locator("#train").click()
+    expect(page.locator(".training")).to_contain_text("Helen", timeout=PATIENCE)
+    expect(page.locator(".training .figures")).to_contain_text("of 30", timeout=6 * PATIENCE)
+    page.reload()
+    expect(page.locator(".training .figures")).to_contain_text("of 30", timeout=PATIENCE)
+    visitor.trouble.clear()
+    studio.kill()
+    studio.start()
+    page.reload()
+    expect(page.locator(".masthead .who")).to_contain_text("Helen")
+    expect(page.locator(".training .said")).to_contain_text("was chosen", timeout=8 * PATIENCE)
+    visitor.trouble.clear()  # while nobody answered the browser said so
+    # Create, star, look, export.
+    visitor.open("Create")
+    page.locator("#prompt textarea").fill("a cottage in a garden")
+    page.locator("#make").click()
+    expect(page.locator(".stage .strip li")).to_have_count(4, timeout=6 * PATIENCE)
+    page.locator(".stage .star").click()
+    expect(page.locator(".stage .star")).to_contain_text("Starred")
+    visitor.open("Gallery")
+    expect(page.locator(".gallery-grid .picture")).to_have_count(4)
+    page.locator(".gallery-grid .frame").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog.look")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Delete")
+    expect(page.locator(".gallery-grid .picture")).to_have_count(3)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.locator(".gallery-grid .picture")).to_have_count(4)
+    page.get_by_role("button", name="Export as ZIP").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save the ZIP").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    assert len(manifest["pictures"]) == 4
+    assert sum(one["starred"] for one in manifest["pictures"]) == 1
+    assert page.evaluate("() => window.xss") is None
+    assert visitor.trouble == []
