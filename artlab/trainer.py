@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from artlab import optimizers
-from artlab.bases import Base, lora, seed_noise
+from artlab.bases import Base, folded, lora, seed_noise
 from artlab.portfolio import dataset
 from artlab.settings import Finetune
 
@@ -54,6 +54,8 @@ class Trainer:
         self.base, self.settings, self.accelerator = base, settings, accelerator
         alpha = settings.lora_alpha or float(settings.rank)
         self.parameters = lora.attach(base, settings.rank, alpha, settings.lora_targets, settings.lora_dropout, settings.seed)
+        if not settings.lora_dropout and base.device.type == "cpu":
+            folded.fold(base)
         rate = settings.learning_rate or (1.0 if settings.optimizer == "prodigy" else base.facts.learning_rate)
         optimizer = optimizers.build(settings, self.parameters, rate)
         self.scheduler = optimizers.schedule(settings, optimizer, total)

@@ -12,7 +12,11 @@ import yaml
 from artlab import files
 from artlab.bases import mini
 from artlab.bases.base import Base, BaseError, Condition, Facts, OnStep, seed_noise
+from artlab.bases.flux import FluxBase
+from artlab.bases.latent import LatentBase
 from artlab.bases.mini import MiniBase
+from artlab.bases.sd3 import SD3Base
+from artlab.bases.sdxl import SDXLBase
 from artlab.bases.unet import UNetBase
 
 __all__ = ["FAMILIES", "Base", "BaseError", "Condition", "Facts", "OnStep", "card", "load_base", "seed_noise"]
@@ -23,7 +27,15 @@ diffusers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 
-FAMILIES: dict[str, type[UNetBase]] = {"mini": MiniBase, "unet": UNetBase}
+FAMILIES: dict[str, type[LatentBase]] = {
+    "mini": MiniBase,
+    "unet": UNetBase,
+    "sd2": UNetBase,  # its folders in diffusers' layout bring the penultimate OpenCLIP states and the prediction type with them
+    "sdxl": SDXLBase,
+    "sd3": SD3Base,
+    "flux": FluxBase,
+}
+PIPELINES = {"StableDiffusionXLPipeline": "sdxl", "StableDiffusion3Pipeline": "sd3", "FluxPipeline": "flux"}
 
 
 def load_base(name: str = "mini", *, device: str = "auto", precision: str = "auto") -> Base:
@@ -65,9 +77,15 @@ def detect(folder: Path) -> str:
     if not index.exists():
         raise BaseError(f"{folder} is no base model: it has no model_index.json. A base is a folder in diffusers' layout.")
     pipeline = str(files.read_json(index).get("_class_name", ""))
+    if pipeline in PIPELINES:
+        return PIPELINES[pipeline]
     if pipeline.startswith("StableDiffusion") and "XL" not in pipeline and not pipeline.startswith("StableDiffusion3"):
-        return "unet"
-    raise BaseError(f"{folder} is a {pipeline or 'model of unknown kind'}; this artlab drives mini and Stable Diffusion 1.x.")
+        config = folder / "unet" / "config.json"
+        width = files.read_json(config).get("cross_attention_dim") if config.exists() else None
+        return "sd2" if width == 1024 else "unet"
+    raise BaseError(
+        f"{folder} is a {pipeline or 'model of unknown kind'}; artlab drives mini, Stable Diffusion 1.x, 2.x, XL, 3, 3.5 and FLUX.1."
+    )
 
 
 def choose_device(device: str) -> torch.device:
@@ -85,12 +103,15 @@ def choose_device(device: str) -> torch.device:
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 where the device multiplies it natively, else float32."""
+    """`auto` is bfloat16 where that is the faster one: on GPUs, and on processors with tiles for it (AMX), else float32.
+
+    A processor may multiply bfloat16 natively (AVX-512) or not at all, and then be two to seventy times slower at it than at float32.
+    """
     if precision != "auto":
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
+    if device.type == "cpu" and torch.cpu._is_amx_tile_supported():
         return torch.bfloat16
     return torch.float32
 

@@ -1,7 +1,7 @@
 """LoRA adapters (Hu et al. 2021, arXiv 2106.09685) on a base's denoiser: attach, read out, save, load with weights.
 
 Files are kohya's: `lora_unet_<path with underscores>.lora_down.weight`, `.lora_up.weight` and the true `.alpha`, which every tool of the
-field reads. A file is checked before a single value is used: format, header, shapes, rank, finite numbers.
+field reads; those of transformers are peft's (`spelled`). A file is checked before a single value is used: format, header, shapes, rank, finite numbers.
 """
 
 import json
@@ -22,11 +22,11 @@ from artlab import files
 from artlab.bases.base import Base
 
 PREFIX = "lora_unet_"
+DOTTED = ("sd3", "flux")  # families whose tools read peft's spelling
 HEADER_LIMIT = 1_000_000
-TARGETS = {
-    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
-    "attention+ff": ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"),
-}
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")  # add: the text's side
+FEED_FORWARD = ("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2", "proj_mlp")
+TARGETS = {"attention": ATTENTION, "attention+ff": ATTENTION + FEED_FORWARD}
 
 
 class LoraError(ValueError):
@@ -73,6 +73,39 @@ def state(base: Base, adapter: str = "default") -> dict[str, Tensor]:
         tensors[f"{key}.lora_up.weight"] = layer.lora_B[adapter].weight.detach().float().cpu().contiguous().clone()
         tensors[f"{key}.alpha"] = torch.tensor(float(layer.lora_alpha[adapter]))
     return tensors
+
+
+def spelled(base: Base, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of `state` as the tools of the base's family read them: kohya's for UNets, peft's for transformers.
+
+    peft's have the dotted names and no alpha, so that the scale goes into B: `transformer.<path>.lora_A.weight`, `.lora_B.weight`.
+    """
+    if base.facts.family not in DOTTED:
+        return dict(tensors)
+    made: dict[str, Tensor] = {}
+    for name in _linear(base.denoiser):
+        key = PREFIX + name.replace(".", "_")
+        if f"{key}.lora_down.weight" in tensors:
+            down = tensors[f"{key}.lora_down.weight"]
+            made[f"transformer.{name}.lora_A.weight"] = down
+            made[f"transformer.{name}.lora_B.weight"] = tensors[f"{key}.lora_up.weight"] * (tensors[f"{key}.alpha"] / len(down))
+    return made
+
+
+def _underscored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """peft's spelling (`unet.` or `transformer.` and dots) as kohya's; other keys as they are."""
+    made = {}
+    for key, value in tensors.items():
+        prefix, _, rest = key.partition(".")
+        for theirs, ours in (
+            (".lora_A.weight", ".lora_down.weight"),
+            (".lora_B.weight", ".lora_up.weight"),
+            (".alpha", ".alpha"),
+        ):
+            if prefix in ("unet", "transformer") and rest.endswith(theirs):
+                key = PREFIX + rest.removesuffix(theirs).replace(".", "_") + ours
+        made[key] = value
+    return made
 
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str], dtype: torch.dtype = torch.float16) -> None:
@@ -146,7 +179,7 @@ def check_file(path: Path) -> dict[str, Tensor]:
     for key, value in tensors.items():
         if not torch.isfinite(value.float()).all():
             raise LoraError(f"{path} holds NaN or infinity in {key}: its training failed. Use an earlier checkpoint of it.")
-    return tensors
+    return _underscored(tensors)
 
 
 def metadata(path: Path) -> dict[str, str]:

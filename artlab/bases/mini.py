@@ -14,7 +14,8 @@ from transformers import AutoModel, AutoTokenizer
 from artlab import files
 from artlab.bases import upscaler
 from artlab.bases.base import BaseError, Condition
-from artlab.bases.unet import UNetBase, load_part, place
+from artlab.bases.latent import load_part, place
+from artlab.bases.unet import UNetBase
 
 TOKENS = 32
 WIDTH = 384

@@ -46,7 +46,7 @@ class Finetune(Settings):
     gradient_checkpointing: bool = False
     """Trade time for memory."""
     mixed_precision: Precision = "auto"
-    """`auto` is bf16 where the device has it, else fp32."""
+    """`auto` is bf16 where the device is faster with it (GPUs, processors with AMX), else fp32."""
     resolution: int | None = Field(None, ge=64, le=2048)
     """Side of the square that a bucket's area equals; the base's own if left out."""
 
@@ -94,6 +94,15 @@ class Finetune(Settings):
     sample_steps: Annotated[int | None, alias("sample_every_n_steps")] = Field(None, ge=1)
     """Steps between two samples; a quarter of the run if left out."""
 
+    judge: bool = False
+    """Let pictures decide: stop when they come no nearer to the works, forget the prompt or repeat works; keep the best step."""
+    judge_steps: int | None = Field(None, ge=1)
+    """Steps between two adapters kept, and judged if asked for; a tenth of the run if left out."""
+    judge_count: int = Field(12, ge=8, le=200)
+    """Pictures that the judge looks at each time."""
+    keep_adapters: bool = True
+    """Keep the adapter of each tenth of the run, for `artlab evaluate` to draw a curve over the steps."""
+
     checkpointing_steps: Annotated[int | None, alias("save_every_n_steps")] = Field(None, ge=1)
     """Steps between two checkpoints; a tenth of the run if left out."""
     checkpoints_total_limit: int = Field(2, ge=2)
@@ -101,7 +110,7 @@ class Finetune(Settings):
     resume: Annotated[bool, alias("resume_from_checkpoint")] = True
     """Go on from where an interrupted run of the same settings was."""
     force: bool = False
-    """Resume although settings, works or base have changed since."""
+    """Resume although settings, works or base have changed since; replace a style that was taught from other works."""
 
     seed: int = Field(0, ge=0, lt=2**63)
     deterministic: bool = False
