@@ -97,16 +97,21 @@ class Recipe(_Part):
 
 def embed(image: Image.Image, recipe: Recipe, path: Path) -> Path:
     """Write the picture as a PNG with its recipe, whole or absent. The same picture and recipe give the same bytes."""
+    stream = io.BytesIO()
+    save(image, recipe, stream)
+    files.write(path, stream.getvalue())
+    return path
+
+
+def save(image: Image.Image, recipe: Recipe, stream: io.BytesIO) -> None:
+    """The picture as a PNG with its recipe, into memory."""
     info = PngInfo()
     info.add_text("parameters", infotext(recipe))
     info.add_itxt("artlab", _json(recipe))
     info.add_itxt(_XMP_KEY, _XMP.format(tool=quoteattr(f"artlab {recipe.artlab}")))
     clean = image.convert("RGB")
     clean.info = {}  # nothing that an earlier file said about itself goes into the new one
-    stream = io.BytesIO()
     clean.save(stream, "PNG", pnginfo=info)
-    files.write(path, stream.getvalue())
-    return path
 
 
 def infotext(recipe: Recipe) -> str:

@@ -9,12 +9,14 @@ import pytest
 
 LAYERS = [
     "settings files energy",
-    "checkpoints images decoder database",
+    "checkpoints images decoder database provenance",
     "drawing portfolio bases style metrics recipe optimizers accounts",
-    "sources rundir jobs",
+    "sources rundir jobs judge",
     "trainer monitors shift",
     "finetune generate pretrain look intake",
-    "demo studio",
+    "transfer easel film",
+    "blend between vary inpaint evaluate",
+    "demo studio enlarge gallery",
     "worker",
     "flags",
     "cli",

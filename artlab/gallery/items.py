@@ -1,0 +1,262 @@
+"""What each picture of a gallery is: its whole recipe, and the id that is the hash of it.
+
+Two runs, two machines or two plans that ask for the same picture mean the same id, and so the same file name and the same bytes.
+Nothing here loads a model: a base is known by the hash of its weights and the facts about its family.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from artlab import bases, files, style
+from artlab.bases import Facts, unet, upscaler
+from artlab.gallery.plan import Request
+from artlab.gallery.store import PICTURES, Store
+from artlab.generate import LARGEST, Reading, read_prompt
+from artlab.recipe import BaseUsed, Recipe, StyleUsed
+from artlab.style import Style
+
+
+class ItemError(ValueError):
+    """A row of a plan that cannot be made: why, and the way out."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture to make: id, recipe, and what a worker needs: the base's name, adapter files with weights, the picture to work on."""
+
+    id: str
+    recipe: Recipe
+    base: str
+    weights: tuple[tuple[str, float], ...] = ()
+    works: tuple[str, ...] = ()
+    picture: str = ""
+    watermark: bool = True
+
+    @property
+    def file(self) -> str:
+        """Its name in the gallery."""
+        given = str(self.recipe.extra.get("prompt_given", self.recipe.prompt))
+        return f"{PICTURES}/{files.slug(given, 40)}-{self.recipe.seed}-{self.id[:8]}.png"
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """What pictures must share to be sampled together: base, adapters with weights, size, steps, guidance, negative prompt."""
+        made = self.recipe
+        same = (made.width, made.height, made.steps, made.sampler, made.guidance, made.negative_prompt, made.method)
+        return (self.base, self.weights, *same, str(made.extra.get("upscale", "")))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row of the plan that was not made: its number, the row in words, and the reason."""
+
+    row: int
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"Row {self.row}: {self.what}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A plan's rows as items, each once, in the plan's order, and those that cannot be."""
+
+    items: list[Item]
+    problems: list[Problem] = field(default_factory=list)
+
+
+def settle(requests: Sequence[Request], precision: str, *, watermark: bool = True) -> Settled:
+    """Look at bases, styles and sizes, and make an item of each request that can be."""
+    found, problems = dict[str, Item](), []
+    known = _Known()
+    for row, request in enumerate(requests, 1):
+        try:
+            item = _item(request, known, precision, watermark)
+            found.setdefault(item.id, item)
+        except (ValueError, OSError) as error:
+            problems.append(Problem(row, request.named(), _reason(error)))
+    return Settled(list(found.values()), problems)
+
+
+def batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
+    """The items cut into batches of one group each, sorted so that a base and its adapters are needed once, one after the other."""
+    order = sorted(items, key=lambda item: (item.base, repr(item.weights), repr(item.group)))
+    for _, group in itertools.groupby(order, key=lambda item: item.group):
+        rows = list(group)
+        yield from (rows[at : at + size] for at in range(0, len(rows), size))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@dataclass(frozen=True)
+class _BaseFacts:
+    name: str
+    fingerprint: str
+    facts: Facts
+    upscale: int
+
+
+class _Known:
+    """Bases and styles that were looked at, each once, whatever came of it."""
+
+    def __init__(self) -> None:
+        self.base: Callable[[str], _BaseFacts] = _remembered(_base_facts)
+        self.style: Callable[[str], tuple[Style, StyleUsed]] = _remembered(_style_used)
+        self.picture: Callable[[str], str] = _remembered(_picture_hash)
+
+
+def _remembered(function: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The function, asked once for each argument; an error is remembered too."""
+
+    @cache
+    def asked(argument: str) -> tuple[Any, Exception | None]:
+        try:
+            return function(argument), None
+        except (ValueError, OSError) as error:
+            return None, error
+
+    def call(argument: str) -> Any:
+        value, error = asked(argument)
+        if error is not None:
+            raise error
+        return value
+
+    return call
+
+
+def _base_facts(name: str) -> _BaseFacts:
+    folder = bases.locate(name)
+    family = bases.detect(folder)
+    enlarges = family == "mini" and (folder / "upscaler" / "upscaler.safetensors").exists()
+    prints = unet.fingerprint(unet.weights_file(folder / "unet"))
+    return _BaseFacts(name, prints, bases.card(family), upscaler.FACTOR if enlarges else 1)
+
+
+def _style_used(name: str) -> tuple[Style, StyleUsed]:
+    found = style.load(_fetched(name) if "://" in name else name)
+    tensors = style.tensors_sha256(found.weights)
+    return found, StyleUsed(name=found.name, weight=1, sha256=found.sha256, tensors_sha256=tensors)
+
+
+def _fetched(address: str) -> Path:
+    """A style at an fsspec address, copied into the cache, the card last."""
+    store, folder = Store(address), files.cache() / "styles" / files.fingerprint(address)
+    for name in (style.WEIGHTS, style.CARD):
+        try:
+            files.write(folder / name, store.read(name))
+        except OSError as error:
+            raise ItemError(f"There is no style at {address}: {name} cannot be read ({error}).") from error
+    return folder
+
+
+def _picture_hash(path: str) -> str:
+    if not path:
+        raise ItemError("a transfer needs a picture: list some under “pictures”")
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _item(request: Request, known: _Known, precision: str, watermark: bool) -> Item:
+    if request.problem:
+        raise ItemError(request.problem)
+    mix = [(*known.style(name), weight) for name, weight in request.styles]
+    if len({found.sha256 for found, _, _ in mix}) < len(mix):
+        raise ItemError("a blend names the same style twice; add up its weights")
+    wanted = request.base or (mix[0][0].base["name"] if mix else "mini")
+    base = known.base(str(wanted))
+    for found, _, _ in mix:
+        if found.base["fingerprint"] != base.fingerprint:
+            raise ItemError(
+                f"the style “{found.name}” was taught on “{found.base['name']}” with weights {found.base['fingerprint'][:8]}, "
+                f"not on “{base.name}” with weights {base.fingerprint[:8]}; use it with its own base"
+            )
+    reading = read_prompt(_prompt(request), [found for found, _, weight in mix if weight], base.facts.max_words)
+    recipe = _recipe(request, reading, base, [used.model_copy(update={"weight": weight}) for _, used, weight in mix], precision)
+    if request.method == "transfer":
+        recipe = recipe.model_copy(
+            update={
+                "method": "transfer",
+                "extra": recipe.extra | {"picture": known.picture(request.picture), "strength": request.strength},
+            }
+        )
+    return Item(
+        id=files.fingerprint(recipe.model_dump_json(), str(watermark)),
+        recipe=recipe,
+        base=base.name,
+        weights=tuple((str(found.weights), weight) for found, _, weight in mix if weight),
+        works=tuple(str(found.folder) for found, _, weight in mix if weight),
+        picture=request.picture,
+        watermark=watermark,
+    )
+
+
+def _prompt(request: Request) -> str:
+    prompt = request.prompt.strip().replace("\0", " ")
+    if not prompt and request.method == "generate":
+        raise ItemError("there is no prompt")
+    if len(prompt) > 4000:
+        raise ItemError("the prompt has more than 4,000 characters; a base reads 20-60 words")
+    return prompt
+
+
+def _recipe(request: Request, reading: Reading, base: _BaseFacts, used: list[StyleUsed], precision: str) -> Recipe:
+    """The recipe as `artlab generate` writes it, but for the device: an item is the same on every machine."""
+    width, height = _size(request, base)
+    extra: dict[str, Any] = {"precision": precision}
+    if request.upscale and base.upscale > 1:
+        extra["upscale"] = base.upscale
+    if reading.text != reading.given:
+        extra["prompt_given"] = reading.given
+    if reading.added:
+        extra["triggers_added"] = list(reading.added)
+    if reading.unread:
+        extra["words_not_read"] = " ".join(reading.unread)
+    return Recipe(
+        prompt=reading.text,
+        negative_prompt=request.negative_prompt.replace("\0", " "),
+        seed=request.seed,
+        width=width,
+        height=height,
+        steps=request.num_inference_steps,
+        sampler=request.sampler,
+        guidance=base.facts.guidance_scale if request.guidance_scale is None else request.guidance_scale,
+        base=BaseUsed(name=Path(base.name).name if Path(base.name).is_dir() else base.name, fingerprint=base.fingerprint),
+        styles=tuple(used),
+        extra=extra,
+    )
+
+
+def _size(request: Request, base: _BaseFacts) -> tuple[int, int]:
+    own, step = base.facts.resolution, base.facts.bucket_step
+    size = (request.width or own, request.height or own)
+    if any(side % step for side in size):
+        near = sorted({max(step, side // step * step) for side in size} | {(side // step + 1) * step for side in size})
+        raise ItemError(
+            f"{size[0]}x{size[1]} does not fit the base “{base.name}”; sides go in steps of {step}: {', '.join(map(str, near))}"
+        )
+    if size[0] * size[1] > LARGEST * own * own:
+        raise ItemError(f"{size[0]}x{size[1]} is too large for the base “{base.name}”; stay below {4 * own}x{4 * own}")
+    return size
+
+
+def numbered(problems: Sequence[Problem], requests: Sequence[Request]) -> list[Problem]:
+    """The problems, those of one reason drawn together: a missing style is told once, with the number of its rows."""
+    told: dict[str, list[Problem]] = {}
+    for problem in problems:
+        told.setdefault(problem.reason, []).append(problem)
+    return [
+        replace(rows[0], what=rows[0].what + (f" and {len(rows) - 1} more rows of {len(requests)}" if rows[1:] else ""))
+        for rows in told.values()
+    ]

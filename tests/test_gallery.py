@@ -1,0 +1,295 @@
+"""A gallery: made once, the same whatever the batch, order, engine and interruption; on a tiny base of the real classes."""
+
+import errno
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import save as tensors_to_bytes
+
+from artlab import files, gallery, recipe, settings, style
+from artlab.bases import load_base, lora
+from artlab.gallery import GalleryError, items, local, maker, plan
+from artlab.gallery.items import Item
+from artlab.gallery.maker import Maker
+from artlab.gallery.store import MANIFEST, Claims, Store
+
+
+@pytest.fixture(scope="module")
+def base(tiny_base_folder):
+    return load_base(str(tiny_base_folder), device="cpu", precision="fp32")
+
+
+def teach(base, name="wren", trigger="wrn", value=0.5, **about) -> style.Style:
+    """A style with weights that show."""
+    lora.attach(base, 2, 2.0, "attention")
+    tensors = {key: torch.full_like(part, value) if "up" in key else part for key, part in lora.state(base).items()}
+    lora.detach(base)
+    card = {"name": name, "trigger": trigger, "base": base.describe() | about}
+    return style.save(files.styles() / name, card, {"lora.safetensors": tensors_to_bytes(tensors)})
+
+
+@pytest.fixture
+def planned(tiny_base_folder, tmp_path):
+    """Write a plan of small pictures on the tiny base; returns its path."""
+
+    def write(**given) -> str:
+        path = tmp_path / "plan.yaml"
+        small = {"base": str(tiny_base_folder), "sizes": [64], "num_inference_steps": 2, "prompts": ["a fox", "a wren"]}
+        path.write_text(yaml.safe_dump(small | given))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Run the gallery in this process; what was reported is in `make.heard`."""
+
+    def call(path: str, out: str | Path = "", **changes):
+        call.heard = []
+        given = {"workers": 0, "scores": False, "devices": ("cpu",), "output_dir": str(out or tmp_path / "out")}
+        return gallery.gallery(settings.Gallery(plan=path, **(given | changes)), call.heard.append)
+
+    return call
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """What a gallery is: its pictures and its manifest."""
+    return {path.name: path.read_bytes() for path in [*sorted((out / "pictures").iterdir()), out / MANIFEST]}
+
+
+def rows(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / MANIFEST).read_text().splitlines()]
+
+
+def test_everything_is_combined_and_each_picture_carries_its_recipe(make, planned, base, tmp_path):
+    teach(base)
+    made = make(planned(styles=["none", {"style": "wren", "weights": [0.5, 1]}], count=2))
+    out = tmp_path / "out"
+    assert (made.made, made.there, len(rows(out))) == (12, 0, 12)
+    assert made.path == str(out / "index.html")
+    for row in rows(out):
+        read = recipe.read(out / row["file"])
+        assert read.model_copy(update={"extra": {**read.extra}}).seed == row["recipe"]["seed"]
+        assert read.extra.pop("device") == "cpu"
+        assert read.model_dump(mode="json") == row["recipe"]
+    assert [(row["recipe"]["prompt"], row["recipe"]["seed"]) for row in rows(out)][:4] == [
+        ("a fox", 0), ("a fox", 1), ("a fox, by wrn", 0), ("a fox, by wrn", 1),
+    ]  # fmt: skip
+    assert (out / "sheets" / "sheet-001.jpg").exists()
+    assert not list((out / "claims").iterdir())
+
+
+def test_a_second_run_makes_nothing_and_a_damaged_or_missing_picture_is_made_anew(make, planned, tmp_path, monkeypatch):
+    path, out = planned(), tmp_path / "out"
+    make(path)
+    before = contents(out)
+    one, other = sorted((out / "pictures").iterdir())
+    one.write_bytes(one.read_bytes()[:-20])
+    other.unlink()
+    assert make(path).made == 2
+    assert contents(out) == before
+    monkeypatch.setattr(Maker, "make", lambda *_: pytest.fail("made again"))
+    again = make(path)
+    assert (again.made, again.there) == (0, 2)
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 1}, {"batch_size": 3}, {"limit": 1}], ids=str)
+def test_the_bytes_do_not_depend_on_batch_or_order(make, planned, base, tmp_path, changes):
+    teach(base)
+    path = planned(styles=["wren:0.7", "none"], seeds=[5, 3], count=2)
+    make(path, tmp_path / "a", batch_size=8)
+    while make(path, tmp_path / "b", **changes).made:
+        pass
+    assert contents(tmp_path / "b") == contents(tmp_path / "a")
+
+
+def test_switched_adapters_are_those_that_generate_attaches(planned, base):
+    first, second = teach(base), teach(base, "ember", "emb", -0.3)
+    settled = items.settle(
+        plan.read(planned(prompts=["a fox"], styles=[{"wren": 0.5, "ember": 0.25}, "ember", "none"])).requests, "float32"
+    )
+    switching = Maker("cpu", {settled.items[0].base: [str(one.weights) for one in (first, second)]})
+    switched = [switching._sampled(switching._ready(item), [item], lambda index: None)[0].tobytes() for item in settled.items]
+    for item, picture in zip(settled.items, switched, strict=True):
+        lora.load_styles(base, [(Path(path), weight) for path, weight in item.weights])
+        (alone,) = base.sample(
+            base.condition([item.recipe.prompt]), [item.recipe.seed], steps=2, guidance=item.recipe.guidance, size=(64, 64)
+        )
+        lora.detach(base)
+        assert alone.tobytes() == picture
+    assert len(set(switched)) == 3
+
+
+def test_a_base_is_loaded_once_and_a_prompt_is_read_once(make, planned, base, monkeypatch, tmp_path):
+    loaded, read, real = [], [], type(base).condition
+    monkeypatch.setattr(maker, "load_base", lambda name, **how: loaded.append(name) or base)
+    monkeypatch.setattr(type(base), "condition", lambda self, texts: read.extend(texts) or real(self, texts))
+    monkeypatch.setattr(base, "name", base.name)
+    make(planned(count=3))
+    assert len(loaded) == 1
+    assert sorted(read) == ["", "a fox", "a wren"]
+
+
+def test_an_impossible_row_is_named_and_the_rest_is_made(make, planned, base, tmp_path):
+    teach(base)
+    teach(base, "old", fingerprint="0123456789abcdef")
+    path = planned(styles=["none", "nosuch", "old", "wren:9"], prompts=["a fox", {"prompt": "a wren", "width": 65, "height": 64}])
+    with pytest.raises(GalleryError) as caught:
+        make(path)
+    said = str(caught.value)
+    for reason in ("no style “nosuch”", "taught on", "outside -2 to 2", "65x64 does not fit", "1 pictures are there"):
+        assert reason in said
+    assert len(rows(tmp_path / "out")) == 1
+    assert "Not made" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_plan_without_any_possible_row_says_so_before_it_begins(make, planned):
+    with pytest.raises(GalleryError, match=r"no row that can be made.*no style “nosuch”"):
+        make(planned(styles=["nosuch"]))
+
+
+def test_an_error_in_a_batch_is_told_and_the_rest_is_made(make, planned, tmp_path, monkeypatch):
+    real = Maker._sampled
+
+    def sampled(self, base, part, on_step):
+        if part[0].recipe.prompt == "a fox":
+            raise RuntimeError("the kernel is broken")
+        return real(self, base, part, on_step)
+
+    monkeypatch.setattr(Maker, "_sampled", sampled)
+    with pytest.raises(GalleryError, match=r"“a fox”.*the kernel is broken.*The other 1"):
+        make(planned(), batch_size=1)
+    assert [row["recipe"]["prompt"] for row in rows(tmp_path / "out")] == ["a wren"]
+
+
+def test_a_full_disk_pauses_and_the_work_goes_on(make, planned, tmp_path, monkeypatch):
+    real, full = Store.write, [2]
+
+    def write(self, name, data):
+        if name.startswith("pictures/") and full[0]:
+            full[0] -= 1
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+        real(self, name, data)
+
+    monkeypatch.setattr(Store, "write", write)
+    assert make(planned(), patience=0.5).made == 2
+    assert sum("disk is full" in heard.message for heard in make.heard) == 2
+
+
+def test_a_disk_that_stays_full_ends_the_run_and_the_next_one_goes_on(make, planned, tmp_path, monkeypatch):
+    def write(self, name, data):
+        raise OSError(errno.ENOSPC, "No space left on device", name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "write", write)
+        with pytest.raises(OSError, match="No space"):
+            make(planned(), patience=0)
+    assert not list((tmp_path / "out" / "claims").iterdir())
+    assert make(planned()).made == 2
+
+
+def test_what_another_run_has_in_hand_is_left_to_it_and_taken_over_when_it_dies(make, planned, tmp_path, monkeypatch):
+    path, out = planned(), tmp_path / "out"
+    other = Claims(Store(out))
+    wanted = items.settle(plan.read(path).requests, "float32").items
+    assert all(other.take(item.id) for item in wanted)
+    waited = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        other.release(wanted[0].id)  # it gives one up and is gone with the other in hand
+        monkeypatch.setattr("artlab.gallery.store._started", lambda pid: "long ago")
+
+    monkeypatch.setattr(gallery.time, "sleep", sleep)
+    assert make(path).made == 2
+    assert waited
+
+
+def test_nothing_is_made_that_another_run_made_meanwhile(make, planned, tmp_path, monkeypatch):
+    path, real = planned(), Claims.take
+    make(path, tmp_path / "theirs")
+
+    def take(self, item):
+        for found in (tmp_path / "theirs").rglob("*"):
+            if found.is_file() and "claims" not in found.parts:
+                files.write(tmp_path / "out" / found.relative_to(tmp_path / "theirs"), found.read_bytes())
+        return real(self, item)
+
+    monkeypatch.setattr(Claims, "take", take)
+    monkeypatch.setattr(Maker, "make", lambda *_: pytest.fail("made twice"))
+    assert make(path).made == 0
+
+
+def test_memory_that_runs_out_halves_the_batch_and_one_picture_too_much_is_told(planned, monkeypatch):
+    wanted = items.settle(plan.read(planned(prompts=["a fox"], count=4)).requests, "float32").items
+    sizes, most = [], [2]
+
+    class Card(Maker):
+        """A device with room for so many pictures at once."""
+
+        def _ready(self, item):
+            return SimpleNamespace(device=torch.device("cuda"))
+
+        def _sampled(self, base, part, on_step):
+            sizes.append(len(part))
+            return [Image.new("RGB", (64, 64))] * len(part) if len(part) <= most[0] else []
+
+    assert [item.id for item, _ in Card("cuda", {}).make(wanted)] == [item.id for item in wanted]
+    assert sizes == [4, 2, 2]
+    most[0] = 0
+    with pytest.raises(items.ItemError, match="64x64 fills the memory"):
+        list(Card("cuda", {}).make(wanted[:1]))
+
+
+def test_a_dry_run_tells_count_time_and_space_and_makes_nothing(make, planned, tmp_path, capsys):
+    make(planned(count=3), dry_run=True)
+    said = capsys.readouterr().out
+    assert "6 pictures; 0 are there, 6 would be made" in said
+    assert "measured just now" in said
+    assert "MB" in said
+    assert not (tmp_path / "out" / "pictures").exists()
+
+
+def test_the_memory_file_system_and_the_disk_hold_the_same(make, planned, tmp_path):
+    path = planned()
+    make(path)
+    made = make(path, "memory://gallery-test", archive=True)
+    store = Store("memory://gallery-test")
+    for name, data in contents(tmp_path / "out").items():
+        assert store.read(name if name == MANIFEST else f"pictures/{name}") == data
+    assert (made.made, make(path, "memory://gallery-test").made) == (2, 0)
+    assert store.read("gallery.zip")[:2] == b"PK"
+
+
+def test_a_picture_in_a_style_begins_from_a_picture(make, planned, base, tmp_path):
+    teach(base)
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "start.png")
+    make(planned(method="transfer", pictures=["start.png"], prompts=[""], styles=["wren"], strength=0.5))
+    (row,) = rows(tmp_path / "out")
+    assert row["recipe"]["method"] == "transfer"
+    assert len(row["recipe"]["extra"]["picture"]) == 64
+    with pytest.raises(GalleryError, match="a transfer needs a picture"):
+        make(planned(method="transfer", prompts=["a fox"]))
+
+
+def test_devices():
+    assert local.devices(("cpu",), 3) == ["cpu"] * 3
+    assert local.devices(("cuda:0", "cuda:1"), None) == ["cuda:0", "cuda:1"]
+    assert len(local.devices(("auto",), None)) >= 1
+
+
+def test_ids_are_of_the_recipe_alone(planned, tiny_base_folder):
+    def ids(**given) -> list[str]:
+        return [item.id for item in items.settle(plan.read(planned(**given)).requests, "float32").items]
+
+    assert ids(seeds=[1, 2]) == ids(seeds=[1], count=2)
+    assert sorted(ids(prompts=["a wren", "a fox"])) == sorted(ids())
+    assert not set(ids(num_inference_steps=3)) & set(ids())
+    assert isinstance(items.settle([], "float32").items, list)
+    assert Item.__dataclass_params__.frozen
