@@ -12,6 +12,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,7 @@ def looked(name: str, pictures: Callable[[], Sequence[Image.Image]]) -> Both:
 # -- sets -------------------------------------------------------------------------------------------------------------------
 
 
+@lru_cache
 def works_of(artist: str, seed: int, count: int = SETS) -> list[Image.Image]:
     """Works of an invented artist."""
     return [drawing.draw_work(artist, index, seed=seed, height=160).picture for index in range(count)]
@@ -87,7 +89,7 @@ def features(art: Path) -> None:
             looked(f"drawn-{artist}-{seed}", lambda artist=artist, seed=seed: works_of(artist, seed))
         for kind in ALTERED:
             looked(
-                f"copies-{artist}-{kind}", lambda artist=artist, kind=kind: [altered(p, kind) for p in works_of(artist, 0, 20)]
+                f"copies-{artist}-{kind}", lambda artist=artist, kind=kind: [altered(p, kind) for p in works_of(artist, 0)[:12]]
             )
     looked("noise", noise)
     for folder in sorted((art / "portfolios").iterdir()):

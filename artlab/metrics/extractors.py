@@ -139,12 +139,12 @@ class MiniClip:
         self.model, self.key = mini_clip.load()
 
     def features(self, pictures: Sequence[Image.Image]) -> Features:
-        """(n, 256) unit rows."""
-        return mini_clip.pictures(self.model, pictures)
+        """(n, 192) unit rows."""
+        return self.model.look(mini_clip.picture_features(pictures))
 
     def texts(self, captions: Sequence[str]) -> Features:
-        """(n, 256) unit rows."""
-        return mini_clip.texts(self.model, captions)
+        """(n, 192) unit rows."""
+        return self.model.read(mini_clip.text_features(captions))
 
 
 class _Hub:

@@ -1,10 +1,11 @@
 """mini-clip: pictures and captions in one space, so that agreement can be measured on any machine. Not CLIP; see its README.
 
-Two towers that come as Python packages stay frozen, EfficientNet-Lite0 and all-MiniLM-L6-v2; only a small head on each was trained,
-with the contrastive loss, on captioned art. Made by `benchmarks/mini_clip.py`.
+Two towers that come as Python packages stay frozen, EfficientNet-Lite0 and all-MiniLM-L6-v2; only a small linear head on each was
+learned, on captioned art. Made by `benchmarks/mini_clip.py`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,44 +15,37 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn import functional
+from safetensors.numpy import load_file
 
 from artlab import files
 from artlab.metrics import effnet
 from artlab.metrics.errors import MissingNetwork
 
 Features = NDArray[np.float32]
-WIDTH, HIDDEN = 256, 256
-POOLED, STYLE, TEXT = 1280, 608, 384
+WIDTH, PICTURE, TEXT = 192, 1280 + 608, 384
 
 
-class MiniClip(nn.Module):
-    """The two heads: frozen features in, unit rows of one space out."""
+@dataclass(frozen=True)
+class MiniClip:
+    """The two heads: frozen features in, unit rows of one space out. Both are a centre and a matrix; pictures have a scale too."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.centre = nn.Buffer(torch.zeros(POOLED))  # the pooled part as art at large has it; style features come on their scale
-        self.scale = nn.Buffer(torch.ones(POOLED))
-        self.picture = _head(POOLED + STYLE)
-        self.text = _head(TEXT)
+    picture_centre: Features
+    picture_scale: Features
+    picture: Features
+    text_centre: Features
+    text: Features
 
-    def look(self, features: Tensor) -> Tensor:
-        """(n, 256) unit rows from `picture_features`."""
-        pooled = ((features[:, :POOLED] - self.centre) / self.scale).clamp(-5, 5)
-        return functional.normalize(self.picture(torch.cat([pooled, features[:, POOLED:]], dim=1)), dim=1)
+    def look(self, features: Features) -> Features:
+        """(n, 192) unit rows from `picture_features`."""
+        return _unit(np.clip((features - self.picture_centre) / self.picture_scale, -5, 5) @ self.picture)
 
-    def read(self, features: Tensor) -> Tensor:
-        """(n, 256) unit rows from `text_features`."""
-        return functional.normalize(self.text(features), dim=1)
+    def read(self, features: Features) -> Features:
+        """(n, 192) unit rows from `text_features`."""
+        return _unit((features - self.text_centre) @ self.text)
 
 
-def _head(width: int) -> nn.Sequential:
-    """Dropout comes first too: 1888 columns for a few thousand pictures would be learned by heart."""
-    return nn.Sequential(
-        nn.Dropout(0.3), nn.LayerNorm(width), nn.Linear(width, HIDDEN), nn.GELU(), nn.Dropout(0.3), nn.Linear(HIDDEN, WIDTH)
-    )
+def _unit(rows: Features) -> Features:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def folder() -> Path:
@@ -61,13 +55,12 @@ def folder() -> Path:
 
 @lru_cache(maxsize=1)
 def load() -> tuple[MiniClip, str]:
-    """The shipped heads, frozen, and a fingerprint of their file."""
+    """The shipped heads and a fingerprint of their file."""
     path = folder() / "heads.safetensors"
     if not path.is_file():
         raise MissingNetwork(f"mini-clip's weights are missing ({path}); install artlab again.")
-    model = MiniClip()
-    model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return model.eval().requires_grad_(False), files.fingerprint(path.read_bytes())
+    heads = {name: value.astype(np.float32) for name, value in load_file(path).items()}
+    return MiniClip(**heads), files.fingerprint(path.read_bytes())
 
 
 @lru_cache(maxsize=1)
@@ -77,19 +70,7 @@ def style_scale() -> tuple[Features, Features, str]:
     if not path.is_file():
         raise MissingNetwork(f"The scale of style features is missing ({path}); install artlab again.")
     parts = load_file(path)
-    return parts["centre"].numpy(), parts["scale"].numpy(), files.fingerprint(path.read_bytes())
-
-
-def pictures(model: MiniClip, pictures: Sequence[Image.Image]) -> Features:
-    """(n, 256) unit rows."""
-    with torch.inference_mode():
-        return model.look(torch.from_numpy(picture_features(pictures))).numpy()
-
-
-def texts(model: MiniClip, captions: Sequence[str]) -> Features:
-    """(n, 256) unit rows."""
-    with torch.inference_mode():
-        return model.read(torch.from_numpy(text_features(captions))).numpy()
+    return parts["centre"], parts["scale"], files.fingerprint(path.read_bytes())
 
 
 def picture_features(pictures: Sequence[Image.Image]) -> Features:
@@ -105,7 +86,7 @@ def on_scale(style: Features) -> Features:
 
 
 def text_features(captions: Sequence[str], batch: int = 64) -> Features:
-    """(n, 384): the mean of MiniLM's token states, as sentence-transformers takes it; at most 64 tokens."""
+    """(n, 384) unit rows: the mean of MiniLM's token states, as sentence-transformers takes it; at most 64 tokens."""
     tokenizer, encoder = _minilm()
     found = []
     with torch.inference_mode():
@@ -114,7 +95,7 @@ def text_features(captions: Sequence[str], batch: int = 64) -> Features:
             states = encoder(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state
             mask = tokens.attention_mask[:, :, None]
             found.append(((states * mask).sum(dim=1) / mask.sum(dim=1)).float().numpy())
-    return np.concatenate(found) if found else np.zeros((0, TEXT), np.float32)
+    return _unit(np.concatenate(found)) if found else np.zeros((0, TEXT), np.float32)
 
 
 @lru_cache(maxsize=1)
