@@ -143,6 +143,7 @@ class Choice:
     copied: bool = False
     history: list[tuple[int, float]] = field(default_factory=list)
     weights: dict[str, Tensor] = field(default_factory=dict)
+    told: str = ""
 
     def hear(self, step: int, held_out: float, weights: dict[str, Tensor], *, copying: bool) -> bool:
         """Take in one held-out loss; True when it is time to stop early."""
@@ -160,6 +161,8 @@ class Choice:
     @property
     def reason(self) -> str:
         """Why this step was chosen, in a sentence for the card."""
+        if self.told:
+            return self.told
         if len(self.history) < 2:
             return f"Step {self.step} was the only one measured."
         if self.copied:
@@ -171,6 +174,11 @@ class Choice:
             f"Step {self.step} was chosen: its held-out loss {self.value:.4f} is within {TOLERANCE:.1%} of the lowest ({self.best:.4f} at step "
             f"{self.best_step}); by step {last[0]} it had risen to {last[1]:.4f}."
         )
+
+    def take(self, step: int, reason: str, weights: dict[str, Tensor]) -> None:
+        """Keep the step that somebody else has chosen, with the reason; its held-out loss is that of the last measurement until then."""
+        self.step, self.told, self.weights = step, reason, weights
+        self.value = next((loss for at, loss in reversed(self.history) if at <= step), self.value)
 
     def state(self) -> dict[str, Any]:
         """Everything but the weights, as JSON."""

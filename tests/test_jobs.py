@@ -210,7 +210,9 @@ def test_settings_that_lead_out_or_are_no_good_are_refused(verb, given):
 def test_what_leads_home_or_is_only_words_is_taken():
     home = accounts.home_of(ANA)
     assert jobs.submit(ANA, "finetune", {"portfolio": str(home / "portfolio" / "training")})
-    assert jobs.submit(ANA, "generate", {"prompt": ["either/or, ../ and ~/ are words here"], "style": ["styles/wren:0.8", "ember:0.5"]})
+    assert jobs.submit(
+        ANA, "generate", {"prompt": ["either/or, ../ and ~/ are words here"], "style": ["styles/wren:0.8", "ember:0.5"]}
+    )
     assert jobs.submit(ANA, "generate", {"prompt": ["x"], "base": "stable-diffusion-v1-5/stable-diffusion-v1-5"})
     assert jobs.submit(ANA, "finetune", settings.Finetune(portfolio="drawn:vask"))
 

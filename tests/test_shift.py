@@ -23,7 +23,9 @@ def workers(home):
 
     def start(device: str = "auto", **environment: str) -> subprocess.Popen:
         process = subprocess.Popen(
-            [sys.executable, FAKE, "shift", device], env=os.environ | {"ARTLAB_HOME": str(home)} | environment, start_new_session=True
+            [sys.executable, FAKE, "shift", device],
+            env=os.environ | {"ARTLAB_HOME": str(home)} | environment,
+            start_new_session=True,
         )
         started.append(process)
         return process
@@ -67,7 +69,11 @@ def test_jobs_are_done_in_one_warm_process_in_the_artists_home(workers):
     workers()
     assert until(first, "done").result == {"paths": ["runs/count"]}
     assert until(second, "done").progress["step"] == 10
-    pids = {row["pid"] for name in ("count", "again") for row in files.read_jsonl(accounts.home_of(ARTIST) / "runs" / name / "steps.jsonl")}
+    pids = {
+        row["pid"]
+        for name in ("count", "again")
+        for row in files.read_jsonl(accounts.home_of(ARTIST) / "runs" / name / "steps.jsonl")
+    }
     assert len(pids) == 1
     assert not (files.home() / "runs").exists()
 
