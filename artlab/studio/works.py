@@ -3,6 +3,7 @@
     uploads/…            her files under the names they came with, never changed
     uploads.jsonl        a row per upload: name, hash, size, when, and whether she consented to training
     portfolio.json       what the intake (`artlab intake FOLDER`) made of them
+    refused.jsonl        files that were no pictures, until she has seen them
     decisions.jsonl      a row per decision (caption, series, keep, trigger, undo); the last row of a kind holds
 
 Both logs are only ever added to: undo is a row, a crash loses at most the row being written, two tabs cannot overwrite each other.
@@ -24,7 +25,7 @@ from artlab import files, images, portfolio
 from artlab.portfolio import Artwork, Portfolio, PortfolioError, captions
 from artlab.portfolio.intake import clean_name, natural
 
-UPLOADS, UPLOADED, DECISIONS, TRAINING = "uploads", "uploads.jsonl", "decisions.jsonl", "training"
+UPLOADS, UPLOADED, REFUSED, DECISIONS, TRAINING = "uploads", "uploads.jsonl", "refused.jsonl", "decisions.jsonl", "training"
 TEXTS = (".txt", ".caption", ".jsonl")
 MOST_FILES, MOST_BYTES = 5000, 20 << 30
 CONSENT = "These works are mine, or I have the right to train on them."
@@ -93,6 +94,7 @@ class Works:
             try:
                 images.kind_of(part)
             except images.DecodeError as error:
+                files.append_jsonl(self.folder / REFUSED, {"name": shown, "reason": str(error), "when": time.time()})
                 return Upload(shown, "refused", reason=f"it {error}", size=size)
         target = self._free(where)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +109,14 @@ class Works:
         for row in files.read_jsonl(self.folder / UPLOADED):
             if (self.folder / UPLOADS / row["name"]).is_file():
                 yield row
+
+    def refused(self) -> list[dict[str, Any]]:
+        """The files that were refused as they arrived, with the reasons, until she has seen them."""
+        return list({row["name"]: row for row in files.read_jsonl(self.folder / REFUSED)}.values())
+
+    def forget_refused(self) -> None:
+        """She has seen them."""
+        (self.folder / REFUSED).unlink(missing_ok=True)
 
     def _free(self, where: Path) -> Path:
         target, number = self.folder / UPLOADS / where, 1

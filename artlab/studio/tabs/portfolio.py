@@ -104,6 +104,8 @@ def act(shelf: Shelf, message: dict[str, Any], artist: str = "") -> str:
             if not works.waiting():
                 return "Nothing new came in; what was there before is as it was."
             take_in(shelf, artist)
+        case "seen":
+            works.forget_refused()
         case "keep" | "drop":
             works.decide("keep", which, message["act"] == "keep")
         case "caption" | "series" as kind:
@@ -131,9 +133,9 @@ def stamp(shelf: Shelf) -> str:
 
 def portfolio_html(shelf: Shelf, page: int = 1, view: str = "all", series: str = "") -> str:
     """A page of the works, and the files that are none."""
-    seen = works_of(shelf).portfolio()
+    seen, refused = works_of(shelf).portfolio(), works_of(shelf).refused()
     if seen is None:
-        return markup.part("works", total=0, kept=0, told="", works=[], page=1, pages=1, refused=[])
+        return markup.part("works", total=0, kept=0, told="", works=[], page=1, pages=1, refused=refused, fresh=bool(refused))
     found = [work for work in in_order(seen.works) if _fits(work, view, series)]
     pages = max(1, -(-len(found) // PAGE))
     page = min(max(1, page), pages)
@@ -152,7 +154,8 @@ def portfolio_html(shelf: Shelf, page: int = 1, view: str = "all", series: str =
         works=[_shown(shelf, work) for work in found[(page - 1) * PAGE : page * PAGE]],
         page=page,
         pages=pages,
-        refused=seen.refused,
+        refused=[*refused, *seen.refused],
+        fresh=bool(refused),
     )
 
 
