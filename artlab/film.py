@@ -79,7 +79,7 @@ def write_mp4(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
 
     def save(target: Path) -> None:
         for codec in CODECS:
-            video = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*codec), fps, size)  # type: ignore[attr-defined]
+            video = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*codec), fps, size)
             if video.isOpened():
                 break
         else:

@@ -6,7 +6,7 @@ arXiv 2201.09865). The base needs no training for it. Outside the mask the pictu
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -125,7 +125,7 @@ def _window(scene: Scene, base: UNetBase) -> Window:
     own = base.facts.resolution * base.upscale_factor
     if max(width, height) > ROOMY * own:
         rows, columns = np.flatnonzero(scene.mask.any(1)), np.flatnonzero(scene.mask.any(0))
-        box = _grown((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1), own, (width, height))
+        box = _grown((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1), own, (width, height))
     return Window(box, easel.size_near((box[2] - box[0], box[3] - box[1]), base))
 
 
@@ -154,15 +154,11 @@ def _painted(
     hole = latent_mask(small, (known.shape[-1], known.shape[-2])).to(base.device)
     for number, one in enumerate(recipes):
         now = replace(start, done=start.done + number, steps=one.steps)
-        latents = repaint(
-            base,
-            known,
-            hole,
-            one,
-            settings.strength,
-            settings.resample,
-            lambda index, now=now: report(replace(now, step=index + 1)),
-        )  # type: ignore[misc]
+
+        def told(index: int, now: Progress = now) -> None:
+            report(replace(now, step=index + 1))
+
+        latents = repaint(base, known, hole, one, settings.strength, settings.resample, told)
         (new,) = base.upscale(base.decode(latents)) if max(seen.size) > base.facts.resolution else base.decode(latents)
         whole = scene.canvas.copy()
         whole.paste(new.resize(seen.size, Image.Resampling.LANCZOS), window.box[:2])
@@ -170,15 +166,15 @@ def _painted(
 
 
 def latent_mask(mask: Image.Image, shape: tuple[int, int]) -> Tensor:
-    """The share of each latent that is painted anew (1, 1, h, w); a latent that the mask only touches counts whole, as it mixes what
-    lies in it, and so does one beside it when the mask is small."""
-    share = np.asarray(mask.resize(shape, Image.Resampling.BOX), dtype=np.float32) / 255
-    hard = (share > 0.02) * np.maximum(share, np.asarray(mask, dtype=np.float32).max() / 255)
-    return torch.from_numpy(hard.astype(np.float32))[None, None]
+    """The latents that are painted anew (1, 1, h, w): each that the mask touches, as a latent cannot be split. Pixels are joined finely."""
+    touched = np.asarray(mask.resize(shape, Image.Resampling.BOX)) > 0
+    return torch.from_numpy(touched.astype(np.float32))[None, None]
 
 
 @torch.no_grad()
-def repaint(base: UNetBase, known: Tensor, hole: Tensor, made: Recipe, strength: float, resample: int, on_step: Any) -> Tensor:
+def repaint(
+    base: UNetBase, known: Tensor, hole: Tensor, made: Recipe, strength: float, resample: int, on_step: Callable[[int], None]
+) -> Tensor:
     """Latents that are `known` outside of `hole` (1 inside) and new inside: DDIM with each step taken `resample` times."""
     schedule = base.schedule
     times = schedule.sampler(SAMPLER, made.steps).timesteps.long()

@@ -93,6 +93,10 @@ def effect(base, *pairs):
         lora.detach(base)
 
 
+def far(got, wanted):
+    return float((got - wanted).norm() / wanted.norm())
+
+
 def pixels(path):
     return np.asarray(images.open_image(path)).astype(int)
 
@@ -107,7 +111,7 @@ def test_a_merged_file_does_what_its_parents_do_together(base):
     together = effect(base, (one.weights, 0.7), (other.weights, -0.4))
     alone = effect(base, (made.weights, 1.0))
     assert together.abs().max() > 1e-2
-    torch.testing.assert_close(alone, together, rtol=1e-5, atol=1e-5)
+    assert far(alone, together) < 1e-5
     assert "Rank 5." in said[0]
     assert made.trigger == "wrex, by embx"
     assert [(p["name"], p["weight"], p["sha256"]) for p in made.card["parents"]] == [
@@ -117,14 +121,14 @@ def test_a_merged_file_does_what_its_parents_do_together(base):
     assert made.card["licence_note"] == "Free."
     assert images.open_image(made.preview).width > 100
     again, _ = run(base, "ember:-0.4", "wren:0.7", name="turned")
-    torch.testing.assert_close(effect(base, (again.weights, 1.0)), alone, rtol=1e-5, atol=1e-6)
+    assert far(effect(base, (again.weights, 1.0)), alone) < 1e-5
 
 
 def test_one_style_at_weight_one_comes_back(base):
     one = teach(base, "wren", rank=3, alpha=7.0)
     made, _ = run(base, "wren", name="same")
     assert deltas.distance(mixing.read(one.weights), mixing.read(made.weights)) < 1e-6
-    torch.testing.assert_close(effect(base, (made.weights, 1.0)), effect(base, (one.weights, 1.0)), rtol=1e-5, atol=1e-6)
+    assert far(effect(base, (made.weights, 1.0)), effect(base, (one.weights, 1.0))) < 1e-5
     with_nought, _ = run(base, "wren", "same:0", name="nought")
     assert deltas.distance(mixing.read(one.weights), mixing.read(with_nought.weights)) < 1e-6
     half, _ = run(base, "wren", name="half", half=True)

@@ -170,16 +170,17 @@ def layers(adapters: Sequence[Adapter]) -> list[str]:
 def distance(one: Adapter, other: Adapter) -> float:
     """The length of the difference of two adapters as a share of the first one's length."""
     difference = cat([one, other], lambda index, _: (1.0, -1.0)[index])
-    return _length(difference) / max(_length(one), 1e-300)
+    return length(difference) / max(length(one), 1e-300)
 
 
 def cosine(one: Adapter, other: Adapter) -> float:
     """The cosine of the angle between two adapters, all layers taken as one vector."""
     dot = sum(one[layer].dot(other[layer]) for layer in one if layer in other)
-    return dot / max(_length(one) * _length(other), 1e-300)
+    return dot / max(length(one) * length(other), 1e-300)
 
 
-def _length(adapter: Adapter) -> float:
+def length(adapter: Adapter) -> float:
+    """The length of all layers taken as one vector."""
     return sum(delta.norm() ** 2 for delta in adapter.values()) ** 0.5
 
 

@@ -95,7 +95,7 @@ def mix(adapters: Sequence[Adapter], weights: Sequence[float], blocks: Weights, 
                 "slerp turns from one style to a second one: give two, with weights from 0 up, of which one at least is not 0; "
                 "for others take --method cat."
             )
-        first, second = (deltas.cat([one], lambda _, layer, at=at: blocks(at, layer)) for at, one in enumerate(adapters))  # type: ignore[misc]
+        first, second = (_alone(one, at, blocks) for at, one in enumerate(adapters))
         adapter = deltas.slerp(first, second, weights[1] / sum(weights))
     elif settings.method == "ties":
         adapter, kept = deltas.ties(adapters, whole, settings.density, most)
@@ -108,6 +108,11 @@ def mix(adapters: Sequence[Adapter], weights: Sequence[float], blocks: Weights, 
     if settings.rank and kept is None:
         adapter, kept = deltas.truncate(adapter, settings.rank)
     return Mixed(adapter, kept, angle)
+
+
+def _alone(adapter: Adapter, index: int, blocks: Weights) -> dict[str, Delta]:
+    """One adapter with the weights of its blocks."""
+    return deltas.cat([adapter], lambda _, layer: blocks(index, layer))
 
 
 def to_bytes(adapter: Adapter, metadata: dict[str, str], *, half: bool) -> bytes:
