@@ -17,9 +17,11 @@ def finish(course: Course, name: str) -> style.Style:
     settings, base, choice = course.settings, course.base, course.choice
     scratch = course.run.folder / "lora.safetensors"
     alpha = settings.lora_alpha or float(settings.rank)
-    lora.save(scratch, choice.weights, metadata(settings, name, base, alpha, course.portfolio, choice.step))
+    lora.save(scratch, lora.spelled(base, choice.weights), metadata(settings, name, base, alpha, course.portfolio, choice.step))
     lora.load_styles(base, [(scratch, 1.0)])
-    preview = images.contact_sheet(course.pictures(list(range(100, 100 + len(course.prompts)))), len(course.prompts))
+    preview = images.contact_sheet(
+        course.pictures(course.prompts, list(range(100, 100 + len(course.prompts)))), len(course.prompts)
+    )
     lora.detach(base)
     folder = folder_of(settings, name)
     contents = {"lora.safetensors": scratch.read_bytes(), "preview.png": png(preview)}
@@ -46,7 +48,8 @@ def card(course: Course, name: str) -> dict[str, Any]:
         "steps": choice.history[-1][0],
         "chosen_step": choice.step,
         "reason": choice.reason,
-        "scores": {"held_out_loss": choice.value, "history": choice.history},
+        "scores": {"held_out_loss": choice.value, "history": choice.history}
+        | ({"judge": [[s.step, s.nearness, s.follows, sum(s.copied)] for s in course.jury.scores]} if course.jury.scores else {}),
         "energy": _summed(course.run.sittings()),
         "licence_note": f"Adapter trained by artlab on works supplied by its user. Base: {base.facts.licence}.",
     }
@@ -57,7 +60,7 @@ def metadata(settings: Finetune, name: str, base: Base, alpha: float, portfolio:
     size = settings.resolution or base.facts.resolution
     kohya = {
         "ss_output_name": name, "ss_network_module": "networks.lora", "ss_network_dim": settings.rank, "ss_network_alpha": alpha,
-        "ss_network_args": "{}", "ss_base_model_version": base.facts.ss_base_model_version, "ss_v2": "False", "ss_sd_model_name": base.name,
+        "ss_network_args": "{}", "ss_base_model_version": base.facts.ss_base_model_version, "ss_v2": base.facts.family == "sd2", "ss_sd_model_name": base.name,
         "ss_resolution": f"({size}, {size})", "ss_num_train_images": len(portfolio.kept), "ss_seed": settings.seed, "ss_steps": step,
         "ss_optimizer": settings.optimizer, "ss_lr_scheduler": settings.lr_scheduler, "ss_min_snr_gamma": settings.snr_gamma,
     }  # fmt: skip

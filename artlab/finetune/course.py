@@ -14,6 +14,7 @@ from safetensors.torch import save as save_tensors
 
 from artlab import files, images, rundir
 from artlab.bases import Base, lora
+from artlab.finetune.jury import Jury
 from artlab.finetune.preparation import SAMPLING_STEPS, prepare, prompts_for
 from artlab.finetune.signals import Stop, signals
 from artlab.monitors import Choice, Copying, Interrupted, Log, Report, Step
@@ -51,12 +52,14 @@ class Course:
             rank=accelerator.process_index,
             world_size=accelerator.num_processes,
         )
-        self.choice = Choice(settings.early_stopping_patience)
+        self.choice = Choice(0 if settings.judge else settings.early_stopping_patience)
+        self.jury = Jury(settings, portfolio, split, run, main=self.main)
         self.copying = Copying([images.open_image(work.path) for work in split.train]) if self.main else None
         self.every = {
             "held_out": settings.validation_steps or max(5, round(total / 20)),
             "sample": settings.sample_steps or max(10, round(total / 4)),
             "save": settings.checkpointing_steps or max(5, round(total / 10)),
+            "judge": settings.judge_steps or max(5, round(total / 10)),
         }
         self.alarm = False
         self.rolled_back = 0
@@ -64,6 +67,8 @@ class Course:
     def run_through(self) -> None:
         """Go from where the run stands to its end; after a signal, save and raise Interrupted."""
         at = self._resume()
+        self.jury.go_back(at)
+        at = self.total if self.jury.has_seen_enough else at
         log = Log(self.run.folder, at) if self.main else None
         with signals() as stop:
             try:
@@ -71,10 +76,14 @@ class Course:
             finally:
                 if log is not None:
                     log.close()
+        if self.main and (chosen := self.jury.choice()) is not None:
+            self.choice.take(chosen.step, chosen.reason, self.jury.weights(chosen.step))
 
     def _loop(self, at: int, log: Log | None, stop: Stop) -> None:
         if at == 0 and self.main:
             self._sample(0)
+        if at == 0:
+            self._judge(0)
         clock, began = _Clock(), at
         asked: Collection[str] = ()
         while at < self.total:
@@ -91,6 +100,7 @@ class Course:
                 self.alarm = copying > Copying.SHARE
                 message = Copying.words(copying) if self.alarm else message
             enough = held_out is not None and self._hear(at, held_out)
+            judged = (at % self.every["judge"] == 0 or end) and not self.trainer.bad and self._judge(at)
             rate, left = clock(at - began, self.trainer.batch * self.accelerator.num_processes, self.total - at)
             step = Step(
                 at, self.total, taken.loss if taken.finite else -1.0, float(self.trainer.scheduler.get_last_lr()[0]),
@@ -99,10 +109,13 @@ class Course:
             if log is not None:
                 log(step)
                 asked = self.report(step) or ()
-            if at % self.every["save"] == 0 or end or enough or stop.asked or "save" in asked:
+            if at % self.every["save"] == 0 or end or enough or judged or stop.asked or "save" in asked:
                 self._save(at)
             if stop.asked:
                 raise Interrupted(f"Stopped at step {at} of {self.total}; the same command goes on from there.", stop.code)
+            if judged and not end:
+                self.say(f"Stopped early at step {at}: the judge has seen enough.")
+                return
             if enough:
                 self.say(
                     f"Stopped early at step {at}: the held-out loss has not fallen for {self.settings.early_stopping_patience} measurements."
@@ -123,12 +136,22 @@ class Course:
         self.trainer.swap()
         return enough
 
+    def _judge(self, at: int) -> bool:
+        """Keep the averaged adapter, and have its pictures judged; True when it is time to stop."""
+        self.trainer.swap()
+        try:
+            self.jury.keep(at, lora.state(self.base), {"artlab.base_fingerprint": self.base.fingerprint})
+            with torch.random.fork_rng(devices=[]):
+                return self.jury.hear(at, self.pictures)
+        finally:
+            self.trainer.swap()
+
     def _sample(self, at: int) -> tuple[tuple[Path, ...], float]:
         """Pictures of the averaged adapter at the fixed prompts and seeds, and the share of them that come too close to a work."""
         self.trainer.swap()
         try:
             with torch.random.fork_rng(devices=[]):
-                made = self.pictures(list(range(len(self.prompts))))
+                made = self.pictures(self.prompts, list(range(len(self.prompts))))
         finally:
             self.trainer.swap()
         paths = []
@@ -138,10 +161,10 @@ class Course:
             paths.append(path)
         return tuple(paths), self.copying(made) if self.copying else 0.0
 
-    def pictures(self, seeds: list[int]) -> list[Image.Image]:
-        """Pictures at the fixed prompts, one a seed, with the denoiser as it is now."""
+    def pictures(self, prompts: list[str], seeds: list[int]) -> list[Image.Image]:
+        """A picture of each prompt, at its seed, with the denoiser as it is now."""
         side = self.settings.resolution or self.base.facts.resolution
-        condition = self.base.condition(self.prompts)
+        condition = self.base.condition(prompts)
         return self.base.sample(
             condition, seeds, steps=SAMPLING_STEPS, guidance=self.base.facts.guidance_scale, size=(side, side)
         )
@@ -173,6 +196,7 @@ class Course:
                 f"The loss is not finite again and again (at step {at} of {self.total}). Lower --learning_rate or use --mixed_precision fp32."
             )
         self.trainer.unpack(contents)
+        self.jury.go_back(at)
         return at
 
 
