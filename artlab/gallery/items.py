@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from artlab import bases, files, style
-from artlab.bases import Facts, unet, upscaler
+from artlab.bases import Facts, latent, upscaler
 from artlab.gallery.plan import Request
 from artlab.gallery.store import PICTURES, Store
 from artlab.generate import LARGEST, Reading, read_prompt
@@ -141,7 +141,8 @@ def _base_facts(name: str) -> _BaseFacts:
     folder = bases.locate(name)
     family = bases.detect(folder)
     enlarges = family == "mini" and (folder / "upscaler" / "upscaler.safetensors").exists()
-    prints = unet.fingerprint(unet.weights_file(folder / "unet"))
+    denoiser = next((folder / part for part in ("unet", "transformer") if (folder / part).is_dir()), folder / "unet")
+    prints = latent.fingerprint(latent.weights_file(denoiser))
     return _BaseFacts(name, prints, bases.card(family), upscaler.FACTOR if enlarges else 1)
 
 
