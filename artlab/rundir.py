@@ -87,7 +87,7 @@ def open_run(name: str, settings: Finetune, *, data: str, base: str) -> Run:
     A finished run of the same identity is returned as it is; any other finished run makes room for a new one.
     """
     run = Run(files.runs() / files.slug(name))
-    identity = {"settings": identity_of(settings) | {"source": source_of(settings)}, "data": data, "base": base}
+    identity = {"settings": identity_of(settings), "data": data, "base": base}
     path = run.folder / IDENTITY
     if path.exists():
         changed = _changed(files.read_json(path), identity)
@@ -109,16 +109,11 @@ def identity_of(settings: Finetune) -> dict[str, Any]:
     return {key: value for key, value in settings.model_dump(mode="json").items() if key not in INDIFFERENT}
 
 
-def source_of(settings: Finetune) -> str:
-    """Where the works are, so that a later training of works from the same place is known as the same portfolio's."""
-    return settings.portfolio if settings.portfolio.startswith("drawn:") else str(Path(settings.portfolio).expanduser().resolve())
-
-
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     changed = [
         f"{key} was {before['settings'].get(key)}, now {value}"
         for key, value in now["settings"].items()
-        if key != "source" and before["settings"].get(key) != value
+        if before["settings"].get(key) != value
     ]
     if before["data"] != now["data"]:
         changed.append("the works or their captions have changed")

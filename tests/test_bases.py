@@ -156,8 +156,8 @@ def test_a_single_file_is_refused(tmp_path):
 
 
 def test_another_family_is_named(tmp_path):
-    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionXLPipeline"}))
-    with pytest.raises(BaseError, match="StableDiffusionXLPipeline"):
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "WanPipeline"}))
+    with pytest.raises(BaseError, match="WanPipeline"):
         load_base(str(tmp_path))
 
 

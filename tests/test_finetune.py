@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from artlab import checkpoints, cli, drawing, files, monitors, rundir, style
 from artlab.bases import load_base, lora
 from artlab.finetune import finetune
-from artlab.portfolio import PortfolioError
+from artlab.portfolio import PortfolioError, gather
 from artlab.settings import Finetune
 from artlab.trainer import Data, Trainer, TrainingError
 
@@ -425,3 +425,41 @@ def test_two_processes_give_the_gradient_of_one_with_twice_the_batch(sd, tmp_pat
         made[processes] = torch.load(out, weights_only=True)
     for index, gradient in made[1].items():
         torch.testing.assert_close(made[2][index], gradient, rtol=1e-4, atol=1e-7)
+
+
+def test_another_portfolios_style_is_not_replaced_without_a_word(settings, works, tmp_path):
+    """The same works may be taught anew, more of the same place too; others need another name, or force."""
+    first, _ = run(settings(max_train_steps=2))
+    again, _ = run(settings(max_train_steps=3))
+    assert again.sha256 != first.sha256
+    others = tmp_path / "elsewhere" / "vask"
+    drawing.draw_portfolio("solvane", others, count=6, height=96)
+    with pytest.raises(style.StyleError, match=r"a style “vask” in .* taught from 14 other works .* --name, or give --force"):
+        run(settings(portfolio=str(others), max_train_steps=2))
+    assert style.load("vask").sha256 == again.sha256
+    forced, _ = run(settings(portfolio=str(others), max_train_steps=2, force=True))
+    assert forced.card["data"]["kept"] == 6
+    (others / sorted(path.name for path in others.glob("*.png"))[0]).unlink()
+    fewer, _ = run(settings(portfolio=str(others), max_train_steps=2))
+    assert fewer.card["data"]["kept"] == 5
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "novel.txt").write_text("mine")
+    with pytest.raises(style.StyleError, match=r"holds other things \(novel\.txt\)"):
+        run(settings(output_dir=tmp_path / "out"))
+
+
+def test_the_portfolios_own_choices_are_heard(works, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    for path in sorted(works.iterdir())[:4]:
+        (own / path.name).write_bytes(path.read_bytes())
+    plain = gather(own)
+    (own / "artlab.toml").write_text('flips = true\ntrigger = "wren"\n')
+    chosen = gather(own)
+    assert (chosen.flips, chosen.trigger, chosen.refused) == (True, "wren", ())
+    assert not plain.flips
+    assert chosen.fingerprint != plain.fingerprint
+    for text in ("flips = 3", "colour = true", "flips ="):
+        (own / "artlab.toml").write_text(text)
+        with pytest.raises(PortfolioError, match=r"artlab\.toml"):
+            gather(own)

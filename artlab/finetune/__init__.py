@@ -17,6 +17,7 @@ from artlab.finetune.card import finish, folder_of
 from artlab.finetune.course import Course
 from artlab.finetune.plan import Plan, steps_for, trial
 from artlab.finetune.preparation import accelerator_for, portfolio_of
+from artlab.finetune.room import refuse_to_replace
 from artlab.monitors import Report, print_step
 from artlab.portfolio.curate import near_duplicate_groups
 from artlab.portfolio.split import sides
@@ -36,6 +37,8 @@ def finetune(
     accelerator = accelerator_for(settings)
     say = say if accelerator.is_main_process else _silent
     portfolio = portfolio_of(settings, say)
+    name = settings.name or portfolio.name
+    refuse_to_replace(folder_of(settings, name), portfolio, settings)
     base = load_base(
         settings.base,
         device=settings.device if settings.device != "auto" else str(accelerator.device),
@@ -49,7 +52,6 @@ def finetune(
         groups=near_duplicate_groups(portfolio.kept),
     )
     total = steps_for(settings, len(split.train), accelerator.num_processes)
-    name = settings.name or portfolio.name
     if settings.dry_run:
         plan = trial(base, settings, total, split, accelerator)
         say(str(plan))

@@ -7,6 +7,7 @@ from typing import Any
 from artlab import files, images, style
 from artlab.bases import Base, lora
 from artlab.finetune.course import Course, png
+from artlab.finetune.room import short_ids
 from artlab.portfolio import Portfolio
 from artlab.portfolio.split import Split
 from artlab.settings import Finetune
@@ -79,6 +80,7 @@ def _data_card(portfolio: Portfolio, split: Split) -> dict[str, Any]:
         "held_out": len(split.validation),
         "refused": len(portfolio.refused),
         "fingerprint": portfolio.fingerprint,
+        "ids": sorted(short_ids(portfolio)),
         "series": sorted({work.series for work in portfolio.kept if work.series}),
         "captions": [work.caption for work in portfolio.kept[:12]],
     }

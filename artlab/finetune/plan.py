@@ -4,6 +4,7 @@ import math
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import torch
 from accelerate import Accelerator
 
 from artlab.bases import Base, lora
+from artlab.finetune.preparation import SAMPLING_STEPS, STRIP
 from artlab.portfolio import dataset
-from artlab.portfolio.augment import STILL
+from artlab.portfolio.augment import STILL, views_per_work
 from artlab.portfolio.split import Split
 from artlab.settings import Finetune
 from artlab.trainer import Data, Trainer
 
 EPOCHS = 100
+STRATA = 16  # times and noises that a held-out work is measured at
 
 
 @dataclass(frozen=True)
@@ -48,22 +51,42 @@ def steps_for(settings: Finetune, works: int, processes: int = 1) -> int:
 
 
 def trial(base: Base, settings: Finetune, total: int, split: Split, accelerator: Accelerator) -> Plan:
-    """Time two steps on noise, so that the estimate is this machine's own; nothing of them is kept."""
+    """Time two steps, an encoding and a sampling step, so that the estimate is this machine's own; nothing of them is kept."""
     if settings.gradient_checkpointing:
         base.denoiser.enable_gradient_checkpointing()  # type: ignore[operator]
         base.denoiser.train()
     trainer = Trainer(base, settings, total, accelerator)
-    side = (settings.resolution or base.facts.resolution) // base.factor
+    pixels = settings.resolution or base.facts.resolution
+    side = pixels // base.factor
     latents = [torch.randn(base.channels, side, side)]
     states = {key: value[0].cpu() for key, value in base.condition([""]).items()}
     item = dataset.Item("", 0, "", (side, side), 1.0, Path(), STILL, 0)
-    seconds = []
-    for trial in range(3):
-        began = time.perf_counter()
-        trainer.step(trial, Data([item], latents, {"": states}), [0] * trainer.batch)
-        seconds.append(time.perf_counter() - began)
+    step = _timed(3, lambda trial: trainer.step(trial, Data([item], latents, {"": states}), [0] * trainer.batch))
+    encode = _timed(2, lambda trial: base.encode(torch.zeros(1, 3, pixels, pixels)))
+    with torch.random.fork_rng(devices=[]):
+        picture = (
+            _timed(1, lambda trial: base.sample(base.condition([""]), [0], steps=2, guidance=2.0, size=(pixels, pixels))) / 2
+        )
     lora.detach(base)
-    return Plan(total, min(seconds[1:]) * total * 1.15, _peak(base.device), len(split.train), len(split.validation))
+    pictures = STRIP * (2 + total // (settings.sample_steps or max(10, round(total / 4))))
+    measured = max(1, len(split.validation)) * STRATA * (1 + total // (settings.validation_steps or max(5, round(total / 20))))
+    seconds = (
+        step * total
+        + encode * len(split.train) * (settings.views or views_per_work(len(split.train)))
+        + picture * SAMPLING_STEPS * pictures
+        + step / trainer.batch / 3 * measured  # forward alone is about a third of a training step
+    )
+    return Plan(total, seconds * 1.1, _peak(base.device), len(split.train), len(split.validation))
+
+
+def _timed(times: int, work: Callable[[int], object]) -> float:
+    """Seconds of the quickest run but the first, which warms up (where there is more than one)."""
+    seconds = []
+    for trial in range(times):
+        began = time.perf_counter()
+        work(trial)
+        seconds.append(time.perf_counter() - began)
+    return min(seconds[1:] or seconds)
 
 
 def _peak(device: torch.device) -> int:

@@ -11,16 +11,19 @@ A caption comes from the first of these that says something:
 import html
 import json
 import re
+import tomllib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from artlab import files
+from artlab.portfolio.work import PortfolioError
 
 LONGEST = 300
 READ_AT_MOST = 64 << 10
 MAX_REPEATS = 200
+CHOICES = "artlab.toml"
 
 _TAG = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)|<!--.*?(-->|$)|</?[a-z!][^<>]*(>|$)", re.IGNORECASE | re.DOTALL)
 _WEIGHTED = re.compile(r"[(\[]([^()\[\]]*?):-?\d+(?:\.\d+)?[)\]]")
@@ -63,6 +66,22 @@ def words(name: str, texts: Mapping[str, Path], rows: Mapping[str, Mapping[str, 
         (text for key in ("text", "caption", "title") if (text := clean(row.get(key)))), ""
     )
     return Words(caption or subject or _from_names(path.stem, folders), series, repeats)
+
+
+def choices(texts: Mapping[str, Path]) -> dict[str, object]:
+    """What a portfolio chooses for itself in its `artlab.toml`: `flips` (true or false) and `trigger` (a word)."""
+    path = texts.get(CHOICES)
+    if path is None:
+        return {}
+    wanted = {"flips": bool, "trigger": str}
+    try:
+        made = tomllib.loads(path.read_bytes()[:READ_AT_MOST].decode())
+    except ValueError as error:  # no UTF-8, or no TOML
+        raise PortfolioError(f'{CHOICES} cannot be read ({error}). It may say flips = true and trigger = "a word".') from error
+    for key, value in made.items():
+        if key not in wanted or not isinstance(value, wanted[key]):
+            raise PortfolioError(f'{CHOICES} says {key} = {value!r}; it may say flips = true or false, and trigger = "a word".')
+    return made
 
 
 def metadata_rows(texts: Mapping[str, Path]) -> dict[str, Mapping[str, object]]:

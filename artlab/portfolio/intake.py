@@ -29,6 +29,7 @@ ZIP_RATIO = 300
 ZIP_RATIO_FROM = 16 << 20
 ZIP_DIRECTORY = 8 << 20
 
+TEXTS = ("metadata.jsonl", captions.CHOICES)
 _READABLE = "JPEG, PNG, WebP, TIFF, HEIC, AVIF or GIF"
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "icon\r"}
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -52,7 +53,7 @@ class _Listing:
 
     def add(self, name: str, path: Path) -> None:
         clean = clean_name(name)
-        if PurePosixPath(clean).suffix.lower() in (".txt", ".caption") or PurePosixPath(clean).name == "metadata.jsonl":
+        if PurePosixPath(clean).suffix.lower() in (".txt", ".caption") or PurePosixPath(clean).name in TEXTS:
             self.texts[clean] = path
         else:
             self.pictures.append(_Found(clean, path))
@@ -76,7 +77,8 @@ def gather(
 
     Works larger than 2048 px on a side are kept reduced to 2048, which is more than training uses. Of works with equal
     pixels the first is kept and the others are marked. The originals of a folder stay where they are; those of a ZIP are
-    put into a folder that only this user can read. Raises PortfolioError where nothing can be trained on: a source that is
+    put into a folder that only this user can read. What `artlab.toml` beside the works
+    says (`flips`, `trigger`) is heard. Raises PortfolioError where nothing can be trained on: a source that is
     not there, no pictures, one work only.
     """
     sources = [source] if isinstance(source, Path) else list(source)
@@ -88,6 +90,7 @@ def gather(
         )
     folder = _private(files.cache() / "portfolios" / files.fingerprint(*(os.fsencode(path.resolve()) for path in sources)))
     listing = _look(sources, folder)
+    own = captions.choices(listing.texts)
     decoded, refused = _decode(listing.pictures, folder, say)
     refused = sorted([*listing.refused, *refused], key=lambda refusal: natural(refusal.name))
     for refusal in refused:
@@ -96,7 +99,8 @@ def gather(
     works = tuple(_mark_copies(_works(decoded, listing)))
     _check(what, works, refused)
     name = name or (clean_name(sources[0].resolve().stem) if len(sources) == 1 else "portfolio")
-    return Portfolio(name, folder, trigger or captions.trigger_word(name), works, tuple(refused))
+    called = trigger or str(own.get("trigger") or captions.trigger_word(name))
+    return Portfolio(name, folder, called, works, tuple(refused), flips=bool(own.get("flips", False)))
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

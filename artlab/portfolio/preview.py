@@ -44,7 +44,7 @@ class _Row:
     views: tuple[Image.Image, ...]
 
 
-def preview(portfolio: Portfolio, settings: settings.Portfolio, *, resolution: int = 128, step: int = 32) -> Image.Image:
+def preview(portfolio: Portfolio, settings: settings.Portfolio, *, resolution: int = 128, step: int = 16) -> Image.Image:
     """The contact sheet of a portfolio: RGB, about 1300 pixels wide, a card per work.
 
     `resolution` and `step` are those of the base (the small one if not given). Views are cut exactly as training cuts them with

@@ -72,4 +72,5 @@ class Portfolio:
     @property
     def fingerprint(self) -> str:
         """A hash of what training sees: pixels, captions, weights, trigger. Equal portfolios train equal styles."""
-        return files.fingerprint(self.trigger, *(f"{w.id}|{w.caption}|{w.series}|{w.repeats}" for w in self.kept))
+        mirrored = ["mirrored"] if self.flips else []
+        return files.fingerprint(self.trigger, *mirrored, *(f"{w.id}|{w.caption}|{w.series}|{w.repeats}" for w in self.kept))
