@@ -91,7 +91,8 @@ class UNetBase(LatentBase):
         else:
             latents, strength = start
             timesteps = timesteps[len(timesteps) - max(1, round(len(timesteps) * strength)) :]
-            scheduler.set_begin_index(len(scheduler.timesteps) - len(timesteps))
+            if hasattr(scheduler, "set_begin_index"):  # DDIM counts nothing
+                scheduler.set_begin_index(len(scheduler.timesteps) - len(timesteps))
             x = scheduler.add_noise(latents.float().cpu(), noise, timesteps[:1].repeat(len(noise)))
         x = x.to(self.device)
         unconditional = negative or self.condition([""] * len(seeds))
