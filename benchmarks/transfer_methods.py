@@ -140,6 +140,7 @@ def main() -> None:
     parser.add_argument("--styles", type=int, default=10)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--every", type=int, default=1, help="of the pairs only each n-th")
+    parser.add_argument("--running", action="store_true", help="print the table after each pair")
     parser.add_argument("--sheet", type=Path)
     args = parser.parse_args()
     artists = sorted(path.name for path in args.portfolios.iterdir() if path.is_dir())
@@ -169,6 +170,8 @@ def main() -> None:
                     pictures += [content, shown[artist][0], colour.picture(made)]
                     captions += [name, artist, way]
             print(f"{pair}: {name} as {artist}", file=sys.stderr)
+            if args.running:
+                table(figures)
     table(figures)
     if args.sheet:
         kept = list(range(0, len(pictures), 3 * max(1, len(pictures) // 3 // 12)))[:12]
@@ -187,7 +190,7 @@ def table(figures: dict[str, list[tuple[float, ...]]]) -> None:
             seconds = np.median([row[5] for row in rows])
             print(f"| {way} | {len(rows)} | " + " | ".join(f"{x:.3f}" for x in mean[:5]) + f" | {seconds:.2f} |")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"\nPeak memory of the process: {peak:,} MiB.")
+    print(f"\nPeak memory of the process: {peak:,} MiB.", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ from artlab.transfer import colour
 STRIDE, PATCH, WIDTHS = 4, 9, 14
 ROUNDS = 6
 STRIP = 32
-CHROMA = 0.5
+CHROMA = 0.35
 DEAR = 0.35
+WHOLE = 0.75
 CELL = 8
 LONGEST = 1024
 
@@ -161,7 +162,7 @@ def match(blurred: Tensor, works: Works, seed: int = 0) -> Field:
     share = (works.height * works.width).double()
     which = torch.multinomial(share, shape[0] * shape[1], replacement=True, generator=draw).view(shape)
     field = Field(which, _within(works.height[which], draw), _within(works.width[which], draw), torch.empty(shape))
-    price = torch.zeros(len(works.features))
+    price, usual = torch.zeros(len(works.features)), 0.0
     field.cost = _cost(wanted, works, price, field.work, field.y, field.x)
     for turn in range(ROUNDS):
         reach = max(works.height.max(), works.width.max()).item()
@@ -172,7 +173,8 @@ def match(blurred: Tensor, works: Works, seed: int = 0) -> Field:
             reach /= 3
         _anywhere(field, wanted, works, price, draw)
         if turn < ROUNDS - 1:
-            price = _price(field, works)
+            usual = usual or float(field.cost.median())
+            price = (price + DEAR * usual * _used(field, works)) / 2  # halfway: else all leave a place at once, and come back
             field.cost = _cost(wanted, works, price, field.work, field.y, field.x)
     return field
 
@@ -202,7 +204,7 @@ def _propagate(field: Field, wanted: Tensor, works: Works, price: Tensor, dy: in
     y, x = from_neighbour(field.y) + dy * STRIDE, from_neighbour(field.x) + dx * STRIDE
     valid = (y >= 0) & (x >= 0) & (y < works.height[work]) & (x < works.width[work])
     y, x = torch.where(valid, y, 0), torch.where(valid, x, 0)
-    cost = 0.9 * _cost(wanted, works, price, work, y, x)
+    cost = WHOLE * _cost(wanted, works, price, work, y, x)
     _take(field, valid & (cost < field.cost), work, y, x, cost)
 
 
@@ -225,21 +227,21 @@ def _anywhere(field: Field, wanted: Tensor, works: Works, price: Tensor, draw: t
     _take(field, cost < field.cost, work, y, x, cost)
 
 
-def _price(field: Field, works: Works) -> Tensor:
-    """What each pixel of the works costs for being used: nothing once, more each time. Counted in cells of CELL pixels."""
+def _used(field: Field, works: Works) -> Tensor:
+    """How often each pixel of the works is used again after the first time, counted in cells of CELL pixels."""
     across = (works.width + CELL - 1) // CELL
     cells = across * ((works.height + CELL - 1) // CELL)
     begin = cells.cumsum(0) - cells
     used = begin[field.work] + field.y // CELL * across[field.work] + field.x // CELL
     count = torch.bincount(used.flatten(), minlength=int(cells.sum())).float()
     once = (CELL / STRIDE) ** 2
-    dear = DEAR * field.cost.median() * torch.log2((count / once).clamp_min(1))
-    prices = []
+    again = (count / once - 1).clamp_min(0)
+    pixels = []
     for k in range(len(begin)):
-        grid = dear[begin[k] : begin[k] + cells[k]].view(-1, int(across[k]))
-        pixels = grid.repeat_interleave(CELL, 0).repeat_interleave(CELL, 1)
-        prices.append(pixels[: int(works.height[k]), : int(works.width[k])].flatten())
-    return torch.cat(prices)
+        grid = again[begin[k] : begin[k] + cells[k]].view(-1, int(across[k]))
+        whole = grid.repeat_interleave(CELL, 0).repeat_interleave(CELL, 1)
+        pixels.append(whole[: int(works.height[k]), : int(works.width[k])].flatten())
+    return torch.cat(pixels)
 
 
 # -- laying on --------------------------------------------------------------------------------------------------------------
@@ -251,7 +253,7 @@ def lay_on(blurred: Tensor, works: Works, field: Field, strength: float = 1.0) -
     height, width = lab.shape[1:]
     own = _spread(lab)[::STRIDE, ::STRIDE]
     at = works.begin[field.work] + field.y * works.width[field.work] + field.x
-    gain = ((own + 0.01) / (works.spread[at] + 0.01)).clamp(0.4, 1.5) * strength
+    gain = ((own + 0.01) / (works.spread[at] + 0.01)).clamp(0.1, 1.4) * strength
     half = PATCH // 2
     line = torch.exp(-(((torch.arange(PATCH) - half) / (0.7 * STRIDE)) ** 2) / 2)
     weights = (line[:, None] * line[None]).flatten()

@@ -113,7 +113,7 @@ def _sums(picture: Tensor, masks: Tensor) -> list[list[Sums]]:
     """Statistics of all taps and regions, over pieces if need be, at two shifts."""
     total: list[list[Sums]] = []
     for shift in ((0, 0), (7, 11)):
-        padded, weights = _pad(picture, shift), _pad(masks, shift)
+        padded, weights = _pad(picture, shift), _pad(masks, shift, "constant")
         for tile in tiles.partition(*padded.shape[1:], TILE, MARGIN, SHIFT):
             _gather(total, _own(_taps(padded, tile), tile), _weights(weights, tile))
     return total
@@ -121,7 +121,7 @@ def _sums(picture: Tensor, masks: Tensor) -> list[list[Sums]]:
 
 def _gather(total: list[list[Sums]], layers: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
     """Add a piece to the sums per tap and region; the first piece begins them."""
-    piece = [[Sums.of(layer, region) for region in masks] for layer, masks in zip(layers, weights, strict=True)]
+    piece = [[Sums.of(layer, region) for region in masks[:REGIONS]] for layer, masks in zip(layers, weights, strict=True)]
     if not total:
         total.extend(piece)
         return
@@ -130,12 +130,13 @@ def _gather(total: list[list[Sums]], layers: Sequence[Tensor], weights: Sequence
             one.add(other)
 
 
-def _pad(picture: Tensor, shift: tuple[int, int]) -> Tensor:
-    """The picture inside a frame of mirrored pixels, FRAME and `shift` before it, to sides that are a multiple of SHIFT."""
+def _pad(picture: Tensor, shift: tuple[int, int], mode: str = "reflect") -> Tensor:
+    """The picture inside a frame of mirrored pixels (`constant`: of zeros), FRAME and `shift` before it, to sides that are a multiple of SHIFT."""
     height, width = picture.shape[1:]
     above, before = FRAME + shift[0], FRAME + shift[1]
     below, after = 2 * SHIFT - above + -height % SHIFT, 2 * SHIFT - before + -width % SHIFT
-    mode = "reflect" if min(height, width) > 3 * SHIFT else "replicate"
+    if mode == "reflect" and min(height, width) <= 3 * SHIFT:
+        mode = "replicate"
     return nnf.pad(picture[None], (before, after, above, below), mode=mode)[0]
 
 
@@ -156,12 +157,9 @@ def _own(layers: Sequence[Tensor], tile: tiles.Tile) -> list[Tensor]:
 
 
 def _weights(padded: Tensor, tile: tiles.Tile) -> list[Tensor]:
-    """How much each place of each tap counts for each region (regions, h, w); the outermost pixels, which saw nothing beyond the
-    frame, count nothing."""
-    height, width = padded.shape[1:]
-    inside = torch.zeros(1, height, width)
-    inside[:, FRAME : height - FRAME, FRAME : width - FRAME] = 1
-    piece = (padded * inside)[None, :, tile.top : tile.bottom, tile.left : tile.right]
+    """How much each place of each tap counts for each region, and whether it is in the picture (regions + 1, h, w). The frame of
+    mirrored pixels counts nothing: it would pull twice at what it mirrors."""
+    piece = padded[None, :, tile.top : tile.bottom, tile.left : tile.right]
     return [nnf.avg_pool2d(piece, stride)[0] for stride in STRIDES]
 
 
@@ -178,6 +176,8 @@ class Refinement:
         self.shifts = torch.randint(0, SHIFT, (SHIFTS, 2), generator=torch.Generator().manual_seed(plan.seed)).tolist()
         self.average = start
         self.masks = regions(goal, paper)
+        # A drawing in ink must not catch a hue: hues move as far as there are hues after the palette step.
+        self.hue = min(1.0, float(colour.to_oklab(goal)[1:].norm(dim=0).mean()) / 0.06)
         self.coarse = nnf.avg_pool2d(goal[None], 8, ceil_mode=True, count_include_pad=False)
         self.known: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
         self.size: dict[int, float] = {}
@@ -198,7 +198,11 @@ class Refinement:
 
     def compose(self) -> Tensor:
         """The picture as it is now."""
-        return compose([level + move * free for level, move, free in zip(self.pyramid, self.moves, self.free, strict=True)])
+        moved = []
+        for level, move, free in zip(self.pyramid, self.moves, self.free, strict=True):
+            grey = move.mean(dim=0, keepdim=True)
+            moved.append(level + (grey + (move - grey) * self.hue) * free)
+        return compose(moved)
 
     def _plainness(self, picture: Tensor) -> Tensor:
         """The terms on pixels: paper, coarse colour, total variation."""
@@ -227,7 +231,7 @@ class Refinement:
             self._pull(layers, weights, pulls, wanted)
         else:
             with torch.no_grad():
-                masks = _pad(self.masks, shift)
+                masks = _pad(self.masks, shift, "constant")
                 for tile in pieces:
                     _gather(total, _own(_taps(padded, tile), tile), _weights(masks, tile))
             loss, pulls = self._style(total)
@@ -262,12 +266,12 @@ class Refinement:
         with torch.no_grad():
             for layer, masks, regions_ in zip(layers, weights, pulls, strict=True):
                 flat, pull = layer.flatten(1), torch.zeros_like(layer).flatten(1)
-                for mask, (mean, to_mean, to_covariance, mass) in zip(masks, regions_, strict=True):
+                for mask, (mean, to_mean, to_covariance, mass) in zip(masks[:REGIONS], regions_, strict=True):
                     pull += (to_mean[:, None] + 2 * to_covariance @ (flat - mean[:, None])) * (mask.flatten() / mass)
                 gradients.append(pull.view(layer.shape))
             for (at, weight), feature in zip(CONTENT.items(), wanted, strict=True):
                 scale = self.plan.content * weight / (self.size[at] * pulls[at][0][3])
-                gradients[at] = gradients[at] + 2 * scale * (layers[at] - feature)
+                gradients[at] = gradients[at] + 2 * scale * (layers[at] - feature) * weights[at][REGIONS]
         torch.autograd.backward(list(layers), gradients)
 
     @torch.no_grad()
@@ -277,7 +281,7 @@ class Refinement:
             return self.known[turn]
         shift = self.shifts[turn]
         layers = _own(_taps(_pad(self.goal, shift), tile), tile)
-        found = [layers[at].clone() for at in CONTENT], _weights(_pad(self.masks, shift), tile)
+        found = [layers[at].clone() for at in CONTENT], _weights(_pad(self.masks, shift, "constant"), tile)
         if not self.size:
             self.size = {at: float(layers[at].square().sum(dim=0).mean()) for at in CONTENT}
         if keep:
@@ -341,9 +345,9 @@ def ground(picture: Tensor) -> Tensor:
 
 @torch.no_grad()
 def regions(picture: Tensor, paper: Tensor) -> Tensor:
-    """(2, h, w): how busy and how calm each place is; plain paper is neither and counts nothing."""
+    """(3, h, w): how busy and how calm each place is, plain paper being neither and counting nothing; and 1 all over."""
     lightness = colour.to_oklab(picture)[:1]
     radius = max(2, round(max(picture.shape[1:]) / 48))
     spread = (colour.box(lightness.square(), radius) - colour.box(lightness, radius) ** 2).clamp_min(0).sqrt()
     busy = ((colour.box(spread, radius) - 0.02) / 0.06).clamp(0, 1)
-    return torch.cat([busy, 1 - busy]) * (1 - paper).clamp_min(0.005)
+    return torch.cat([torch.cat([busy, 1 - busy]) * (1 - paper).clamp_min(0.005), torch.ones_like(busy)])
