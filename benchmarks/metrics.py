@@ -1,7 +1,8 @@
 """What the metrics are worth: false alarms of their z-scores, their ranking of sets whose truth is known, copies found, time taken.
 
 python benchmarks/metrics.py features --art FOLDER      # draws six artists twice, reads FOLDER/portfolios and FOLDER/corpus; kept in the cache
-python benchmarks/metrics.py alarms | ranking | copying
+python benchmarks/metrics.py copying --art FOLDER
+python benchmarks/metrics.py alarms | ranking
 python benchmarks/metrics.py time                       # 200 + 200 pictures, cold, on two threads
 
 FOLDER holds portfolios/ARTIST/*.jpg and corpus/*.jpg. All figures are of `effnet-lite0`, but style similarity, which is of `style`.
@@ -22,7 +23,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from artlab import drawing, files, images
 from artlab.metrics import copying, effnet, extractors, fidelity, mini_clip
-from artlab.metrics.nulls import compare, null, z_score
+from artlab.metrics.nulls import Null, compare, z_score
 
 Rows = NDArray[np.float64]
 Both = dict[str, Rows]
@@ -118,25 +119,37 @@ def network(figure: str) -> str:
 # -- false alarms -----------------------------------------------------------------------------------------------------------
 
 
-def alarms(trials: int = 200, draws: int = 99) -> None:
-    """Share of z above 1.645 for two sets of one law: random works of the corpus, against both kinds of null."""
+def alarms(trials: int = 200) -> None:
+    """Share of z above 1.645 for two sets of one law, random works of the corpus: against both kinds of null, and n rows each.
+
+    Nulls are of 99, 39 and 19 draws: at each, 5 % is a whole number of them, so that fewer draws cost power but not truth.
+    """
     corpus = kept("corpus-").values()
     pools = {name: np.concatenate([part[name] for part in corpus]) for name in ("effnet", "style")}
-    print("| figure | null | " + " | ".join(f"n={n}" for n in (20, 50, 200)) + " |\n|---|---|---|---|---|")
+    for n, draws in ((20, 99), (50, 39), (200, 19)):
+        scores = np.array([_scores(pools, n, draws, seed) for seed in range(trials)])
+        for row, kind in enumerate(("dealt anew", "split halves")):
+            shares = 100 * (scores[:, row] > ALARM).mean(axis=0)
+            print(f"n={n}, {kind}:", *(f"{f} {v:.1f} %" for f, v in zip(fidelity.FIGURES, shares, strict=True)), flush=True)
+
+
+def _scores(pools: Both, n: int, draws: int, seed: int) -> list[list[float]]:
+    """z of every figure of rows 0..n against rows 2n..3n of a random draw; split halves have rows 0..2n for their null."""
+    rng = np.random.default_rng([n, seed])
+    picked = rng.permutation(len(pools["effnet"]))[: 3 * n]
+    own, new = np.arange(n), np.arange(2 * n, 3 * n)
+    both, portfolio = np.concatenate([own, new]), np.arange(2 * n)
+    orders = [[rng.permutation(pool) for _ in range(draws)] for pool in (both, portfolio)]
+    made: dict[Callable[[Rows], Rows], Rows] = {}
+    found: list[list[float]] = [[], []]
     for figure, statistic in fidelity.FIGURES.items():
-        pool = pools[network(figure)]
-        found: dict[str, list[str]] = {"dealt anew": [], "split halves": []}
-        for n in (20, 50, 200):
-            scores = []
-            for trial in range(trials):
-                rows = pool[np.random.default_rng([n, trial]).permutation(len(pool))[: 3 * n]]
-                anew = compare(rows[:n], rows[2 * n :], statistic, trials=draws, seed=trial).z
-                halves = z_score(statistic(rows[:n], rows[2 * n :]), null(rows[: 2 * n], n, statistic, trials=draws, seed=trial))
-                scores.append((anew, halves))
-            for kind, share in zip(found, np.mean(np.array(scores) > ALARM, axis=0), strict=True):
-                found[kind].append(f"{100 * share:.1f} %")
-        for kind, cells in found.items():
-            print(f"| {figure} | {kind} | " + " | ".join(cells) + " |", flush=True)
+        if statistic.pairs not in made:  # no two networks share one
+            made[statistic.pairs] = statistic.pairs(pools[network(figure)][picked])
+        matrix = made[statistic.pairs]
+        for scores, dealt in zip(found, orders, strict=True):
+            values = np.array([statistic.at(matrix, order[:n], order[n:]) for order in dealt])
+            scores.append(z_score(statistic.at(matrix, own, new), Null(values, n, statistic.high_is_far)))
+    return found
 
 
 # -- ranking ----------------------------------------------------------------------------------------------------------------
@@ -183,25 +196,34 @@ def _trials(
 # -- copying ----------------------------------------------------------------------------------------------------------------
 
 
-def copies() -> None:
-    """Share of pictures flagged as copies: new works of the artist, another artist's, and copies in five states."""
-    drawn, altered_ones, real = kept("drawn-"), kept("copies-"), kept("real-")
+def copies(art: Path) -> None:
+    """Share flagged as copies of 20 works: the artist's other works, and copies of twelve in five states, by two networks."""
+    drawn, altered_ones = kept("drawn-"), kept("copies-")
     artists = sorted({name[:-2] for name in drawn})
-    rows = []
-    for count in (20, 40):
-        works = {a: drawn[f"{a}-0"]["effnet"][:count] for a in artists}
-        found = {"new works, same artist": [_seen(drawn[f"{a}-1"]["effnet"], works[a]) for a in artists]}
-        found |= {
-            "other artists": [_seen(drawn[f"{b}-1"]["effnet"], works[a]) for a in artists for b in artists if a != b],
-        }
-        for kind in ALTERED:
-            found[f"copies, {kind}"] = [_seen(altered_ones[f"{a}-{kind}"]["effnet"], works[a]) for a in artists]
-        rows += [(f"{count} drawn works", name, *np.mean(values, axis=0)) for name, values in found.items()]
-    halves = [(half[:20], half[20:]) for half in (np.random.default_rng(3).permutation(r["effnet"]) for r in real.values())]
-    rows.append(("20 real works", "other works, same artist", *np.mean([_seen(b, a) for a, b in halves], axis=0)))
-    print("| portfolio | pictures | flagged | authentic (AuthPct) | duplicates |\n|---|---|---|---|---|")
-    for portfolio, name, *shares in rows:
-        print(f"| {portfolio} | {name} | {100 * shares[0]:.1f} % | {100 * shares[1]:.0f} % | {100 * shares[2]:.1f} % |")
+    works = {a: drawn[f"{a}-0"]["effnet"][:20] for a in artists}
+    found = {"other works, same artist": [_seen(drawn[f"{a}-1"]["effnet"], works[a]) for a in artists]}
+    found["works of others"] = [_seen(drawn[f"{b}-1"]["effnet"], works[a]) for a in artists for b in artists if a != b]
+    for kind in ALTERED:
+        found[f"copies, {kind}"] = [_seen(altered_ones[f"{a}-{kind}"]["effnet"], works[a]) for a in artists]
+    _table("effnet-lite0, six drawn artists", found)
+    look, found = extractors.get("layout").features, {}
+    sets = {folder.name: [_open(path) for path in sorted(folder.glob("*.jpg"))[:40]] for folder in (art / "portfolios").iterdir()}
+    for name, pictures in sets.items():
+        order = np.random.default_rng(0).permutation(len(pictures))
+        own, new = [pictures[i] for i in order[:20]], [pictures[i] for i in order[20:]]
+        strangers = [p for other, others in sets.items() if other != name for p in others[:3]]
+        shown = {"other works, same artist": new, "works of others": strangers}
+        shown |= {f"copies, {kind}": [altered(p, kind) for p in own[:12]] for kind in ALTERED}
+        for what, one in shown.items():
+            found.setdefault(what, []).append(_seen(look(one), look(own)))
+    _table("layout, 14 real artists", found)
+
+
+def _table(name: str, found: dict[str, list[tuple[float, float, float]]]) -> None:
+    print(f"| {name} | flagged | authentic (AuthPct) | duplicates |\n|---|---|---|---|")
+    for what, values in found.items():
+        near, authentic, twice = np.mean(values, axis=0)
+        print(f"| {what} | {100 * near:.1f} % | {100 * authentic:.0f} % | {100 * twice:.1f} % |")
 
 
 def _seen(pictures: Rows, works: Rows) -> tuple[float, float, float]:
@@ -245,8 +267,8 @@ if __name__ == "__main__":
     parser.add_argument("command", choices=["features", "alarms", "ranking", "copying", "time"])
     parser.add_argument("--art", type=Path)
     chosen = parser.parse_args()
-    if chosen.command == "features":
+    if chosen.command in ("features", "copying"):
         torch.set_num_threads(1)
-        features(chosen.art)
+        {"features": features, "copying": copies}[chosen.command](chosen.art)
     else:
-        {"alarms": alarms, "ranking": ranking, "copying": copies, "time": clock}[chosen.command]()
+        {"alarms": alarms, "ranking": ranking, "time": clock}[chosen.command]()

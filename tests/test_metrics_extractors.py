@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageOps
 from transformers import (
     BitImageProcessor,
     CLIPConfig,
@@ -18,8 +18,8 @@ from transformers import (
     Dinov2Model,
 )
 
-from artlab import files, metrics
-from artlab.metrics import effnet, extractors
+from artlab import drawing, files, metrics
+from artlab.metrics import copying, effnet, extractors
 from artlab.metrics.errors import MetricError, MissingNetwork
 
 
@@ -54,12 +54,22 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_embedded_networks_are_there():
-    for name, width in (("effnet-lite0", 1280), ("style", 608), ("mini-clip", 192)):
+    for name, width in (("effnet-lite0", 1280), ("style", 608), ("layout", 192), ("mini-clip", 192)):
         extractor = extractors.get(name)
         found = extractor.features(pictures(3))
         assert (extractor.name, found.shape, found.dtype) == (name, (3, width), np.float32)
         assert extractor.features([]).shape == (0, width)
     assert extractors.get("style").features(pictures(3)).max() <= 5
+
+
+def test_layout_finds_copies_in_other_states_and_no_new_works():
+    works = [drawing.draw_work("vask", i, height=96).picture for i in range(16)]
+    new = [drawing.draw_work("vask", i, seed=5, height=96).picture for i in range(16)]
+    states = [lambda p: p.resize((48, 48)), ImageOps.mirror, lambda p: ImageEnhance.Brightness(p).enhance(0.8)]
+    look = extractors.get("layout").features
+    for state in states:
+        assert copying.calibrated_nearest(look([state(work) for work in works[:6]]), look(works)).flagged.all()
+    assert copying.calibrated_nearest(look(new), look(works)).share <= 1 / 16
 
 
 def test_one_pass_gives_both_features():

@@ -1,5 +1,6 @@
 """Does a style repeat its portfolio, or itself? Pure functions of feature rows (n, d).
 
+Give features of the extractor `layout`: it finds copies in other states, which networks of meaning miss (docs/MEASURED.md).
 No figure proves that nothing was copied (Stein et al., 2306.04675), so the nearest work belongs beside each finding: `worst_pairs`.
 """
 
