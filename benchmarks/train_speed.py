@@ -3,8 +3,9 @@
     python benchmarks/train_speed.py --diffusers_script train_text_to_image_lora.py --diffusers_site SITE > table.md
 
 Both are whole processes on one model folder, one folder of works, one batch, rank, set of layers, loss and thread count. Both
-log every step for TensorBoard, and the clock times in those files are the clock here: the steps between a warm-up and the last.
-Peak memory is the kernel's own figure for the process (`ru_maxrss` from wait4). What the numbers do and don't say: README.md.
+take each step with a torch optimizer, whose hook writes down the process's own time here: the steps between a warm-up and the
+last, in processor seconds, so that other programs on the machine do not count. Peak memory is the kernel's own figure for the
+process (`ru_maxrss` from wait4). What the numbers do and don't say: README.md.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import os
 import platform
 import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -32,6 +32,16 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 ENTRIES = {"diffusers-fp32": "no", "artlab-fp32": "fp32", "artlab-bf16": "bf16", "diffusers-bf16": "bf16"}
 NEVER = "1000000"
+CLOCK = "steps.txt"
+HOOK = """\
+import os, time
+if os.environ.get("STEP_CLOCK"):
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+    def note(*_):
+        with open(os.environ["STEP_CLOCK"], "a") as file:
+            file.write(f"{time.process_time()}\\n")
+    register_optimizer_step_post_hook(note)
+"""
 TEXT_WIDTH = 128
 
 
@@ -50,6 +60,7 @@ class Flags:
     resolution: int
     width: int
     works: int
+    views: int
     artist: str
     threads: int
     work_dir: Path
@@ -85,6 +96,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that a training under way is ended too
     say(f"Working in {flags.work_dir}; load average {os.getloadavg()[0]:.1f}.")
     model, works = flags.work_dir / "model", flags.work_dir / "works"
+    (flags.work_dir / "hook").mkdir()
+    (flags.work_dir / "hook" / "sitecustomize.py").write_text(HOOK)
     alone(partial(draw_works, works, flags.artist, flags.works), flags)
     alone(partial(build_model, model, flags.width, flags.resolution), flags)
     machine: Machine = alone(partial(measure_machine, model, flags.resolution, flags.rank, flags.threads), flags)
@@ -126,6 +139,7 @@ def parse() -> Flags:
     parser.add_argument("--resolution", type=int, default=256)
     parser.add_argument("--width", type=int, default=64, help="channels of the UNet's first level (Stable Diffusion 1.5: 320)")
     parser.add_argument("--works", type=int, default=16)
+    parser.add_argument("--views", type=int, default=16, help="crops that artlab caches of each work before the first step")
     parser.add_argument("--artist", help="a drawn artist; the first one if left out", default="")
     parser.add_argument(
         "--threads", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -176,44 +190,20 @@ def train(entry: str, flags: Flags) -> Run:
             end = log.read_text(errors="replace")[-2000:]
             sys.exit(f"{entry} failed (exit code {child.returncode}). The end of {log}:\n{end}")
         peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        times = step_times(scratch)
-        # The step after the last one counted is the run's last: artlab logs it when its closing pictures are made.
-        step = (times[flags.warmup + flags.steps] - times[flags.warmup]) / flags.steps
-        say(f"{entry}: {flags.batch / step:.2f} pictures/s, {seconds:.0f} s in all, {peak / 2**20:.0f} MiB.")
+        step = step_seconds(scratch, flags.steps)
+        say(f"{entry}: {flags.batch / step:.2f} pictures per processor second, {seconds:.0f} s in all, {peak / 2**20:.0f} MiB.")
         return Run(entry, step, seconds, peak, weights_in(adapter))
 
 
 def steps_in_all(flags: Flags) -> int:
     """Steps that a training is told to take."""
-    return flags.warmup + flags.steps + 1
+    return flags.warmup + flags.steps
 
 
-def step_times(folder: Path) -> dict[int, float]:
-    """When each step was logged (step, from 1 -> seconds since 1970), from TensorBoard's files under a folder.
-
-    A record is its length, a checksum, an `Event` message and a checksum. Field 1 of it is the time (a double), field 2 the step
-    (a varint), field 5 a summary; what has no summary is a file's header.
-    """
-    times: dict[int, float] = {}
-    for path in folder.rglob("events.out.tfevents.*"):
-        data, at = path.read_bytes(), 0
-        while at + 12 <= len(data):
-            (length,) = struct.unpack_from("<Q", data, at)
-            event = data[at + 12 : at + 12 + length]
-            at += length + 16
-            if event[:1] == b"\x09" and event[9:10] == b"\x10":  # step 0, which holds the settings, is left out by its writers
-                step, seconds = _varint(event, 10), struct.unpack_from("<d", event, 1)[0]
-                times[step] = min(seconds, times.get(step, seconds))
-    return times
-
-
-def _varint(data: bytes, at: int) -> int:
-    value, shift = 0, 0
-    while True:
-        value |= (data[at] & 127) << shift
-        if data[at] < 128:
-            return value
-        at, shift = at + 1, shift + 7
+def step_seconds(folder: Path, steps: int) -> float:
+    """Mean processor seconds of the last `steps` steps, from the times that the hook wrote (artlab's trial comes before them)."""
+    times = [float(line) for line in (folder / CLOCK).read_text().split()]
+    return (times[-1] - times[-1 - steps]) / steps
 
 
 def artlab_command(precision: str, scratch: Path, flags: Flags) -> tuple[list[str], Path]:
@@ -224,7 +214,7 @@ def artlab_command(precision: str, scratch: Path, flags: Flags) -> tuple[list[st
         "max_train_steps": steps_in_all(flags), "train_batch_size": flags.batch, "rank": flags.rank,
         "resolution": flags.resolution, "lora_targets": "attention", "snr_gamma": 5, "learning_rate": 1e-4,
         "lr_scheduler": "constant", "lr_warmup_steps": 0, "early_stopping_patience": 0, "validation_steps": NEVER,
-        "sample_steps": NEVER, "checkpointing_steps": NEVER, "validation_prompt": "a house",
+        "sample_steps": NEVER, "views": flags.views, "checkpointing_steps": NEVER, "validation_prompt": "a house",
     }  # fmt: skip
     works = str(flags.work_dir / "works")
     return [sys.executable, "-m", "artlab.finetune", works, *words(asked)], style / "lora.safetensors"
@@ -252,8 +242,10 @@ def environment(scratch: Path, flags: Flags, entry: str = "") -> dict[str, str]:
     fixed = {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(flags.threads))
     moved = {"ARTLAB_HOME": str(scratch / "home"), "HF_HOME": str(scratch / "hf")}
-    site = {"PYTHONPATH": str(flags.diffusers_site)} if flags.diffusers_site and entry.startswith("diffusers") else {}
-    return {**os.environ, **fixed, **threads, **moved, **site}
+    paths = [str(flags.work_dir / "hook")]
+    paths += [str(flags.diffusers_site)] if flags.diffusers_site and entry.startswith("diffusers") else []
+    clock = {"PYTHONPATH": os.pathsep.join(paths), "STEP_CLOCK": str(scratch / CLOCK)} if entry else {}
+    return {**os.environ, **fixed, **threads, **moved, **clock}
 
 
 def weights_in(adapter: Path) -> int:
@@ -369,7 +361,7 @@ def report(runs: list[Run], machine: Machine, load: float, flags: Flags) -> str:
     busy = " (**the machine was not quiet**)" if load > 0.3 * flags.threads else ""
     channels = ", ".join(str(flags.width * times) for times in (1, 2, 4, 4))
     columns = (
-        "Training", "Pictures/s", "Speed", "Start and end, s", "1,000 steps in all, min", "Peak memory, MiB", "GFLOP a picture",
+        "Training", "Pictures per processor second", "Speed", "All in all, s", "Peak memory, MiB", "GFLOP a picture",
         "Of the matrix rate",
     )  # fmt: skip
     rows = "\n".join(row(entry, [run for run in runs if run.entry == entry], baseline, machine, flags) for entry in flags.entries)
@@ -397,7 +389,7 @@ Medians of {flags.repeats} runs in turn (least to most), {flags.steps} steps on 
 def row(entry: str, runs: list[Run], baseline: float, machine: Machine, flags: Flags) -> str:
     """One training's line of the table."""
     step = statistics.median(run.step_seconds for run in runs)
-    ends = statistics.median(run.seconds - steps_in_all(flags) * run.step_seconds for run in runs)
+    ends = statistics.median(run.seconds for run in runs)
     asked = machine.train + (machine.encode + machine.text if entry.startswith("diffusers") else 0.0)
     share = asked * flags.batch / step / (machine.bf16 if entry.endswith("bf16") else machine.fp32)
     rates = sorted(flags.batch / run.step_seconds for run in runs)
@@ -406,7 +398,6 @@ def row(entry: str, runs: list[Run], baseline: float, machine: Machine, flags: F
         f"{flags.batch / step:.2f} ({rates[0]:.2f}-{rates[-1]:.2f})",
         f"{baseline / step:.2f} x",
         f"{ends:.0f}",
-        f"{(1000 * step + ends) / 60:.1f}",
         f"{statistics.median(run.peak_bytes for run in runs) / 2**20:.0f}",
         f"{asked / 1e9:.1f}",
         f"{share:.0%}",

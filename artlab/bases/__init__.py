@@ -12,8 +12,8 @@ import yaml
 from artlab import files
 from artlab.bases import mini
 from artlab.bases.base import Base, BaseError, Condition, Facts, OnStep, seed_noise
+from artlab.bases.flow import FlowBase
 from artlab.bases.flux import FluxBase
-from artlab.bases.latent import LatentBase
 from artlab.bases.mini import MiniBase
 from artlab.bases.sd3 import SD3Base
 from artlab.bases.sdxl import SDXLBase
@@ -27,7 +27,7 @@ diffusers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 
-FAMILIES: dict[str, type[LatentBase]] = {
+FAMILIES: dict[str, type[UNetBase] | type[FlowBase]] = {
     "mini": MiniBase,
     "unet": UNetBase,
     "sd2": UNetBase,  # its folders in diffusers' layout bring the penultimate OpenCLIP states and the prediction type with them

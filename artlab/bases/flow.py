@@ -22,6 +22,7 @@ class FlowBase(LatentBase):
     """A transformer over latents that predicts a velocity. A family gives its class, its text encoders and `velocity`."""
 
     transformer: Any
+    denoiser: Any
 
     def __init__(self, name: str, folder: Path, facts: Facts, *, device: torch.device, dtype: torch.dtype) -> None:
         self.name, self.folder, self.facts, self.device, self.dtype = name, folder, facts, device, dtype
