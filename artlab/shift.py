@@ -29,7 +29,7 @@ PATIENCE = 20.0
 TURN = 60.0
 """Seconds that a long job works at least before it rests for a short one."""
 WARM_UP = 3.0
-IDLE = 30.0
+IDLE = 120.0
 """Seconds after which a worker with nothing to do and no studio around ends."""
 
 

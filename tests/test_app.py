@@ -1,155 +1,150 @@
-"""The page in the browser: it shows styles and demo pages, to this machine only, and no other file can be had from it."""
+"""The studio as a process: it answers within seconds, is seen by this machine alone, starts one worker and takes it along."""
 
+import fcntl
 import http.client
+import os
+import re
+import signal
+import socket
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 
 import pytest
 
-import app
-from artlab import files, style
+from artlab import accounts, database, files, flags, shift, studio
+from artlab.settings import Studio
+from artlab.studio import StudioError
 
-CARD = {"name": "wren <b>", "trigger": "wrn", "base": {"name": "mini", "family": "mini", "fingerprint": "ab", "resolution": 128}}
+APP = Path(__file__).parents[1] / "app.py"
 
 
-@pytest.fixture
-def ask(tmp_path, monkeypatch):
-    """Ask a running page; gives status, headers and body."""
-    monkeypatch.setattr(files, "shipped_styles", lambda: tmp_path / "shipped")
-    server = app.serve(0)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+def start(*flags: str) -> tuple[subprocess.Popen, str]:
+    """The running page and the line that tells its address."""
+    process = subprocess.Popen(
+        [sys.executable, str(APP), "--port", "0", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    return process, process.stdout.readline()
 
-    def call(path: str, method: str = "GET", **headers: str):
-        line = http.client.HTTPConnection(*server.server_address, timeout=10)
+
+def stop(process: subprocess.Popen, number: int = signal.SIGINT) -> tuple[int, str]:
+    process.send_signal(number)
+    try:
+        _, said = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return process.returncode, said
+
+
+def working(worker: int) -> bool:
+    """Whether a process holds the lock of the worker: one that has ended may still have a number until somebody notes its end."""
+    with open(shift.lock_of("cpu")) as lock:
         try:
-            line.putrequest(method, path, skip_host="Host" in headers)
-            for name, value in headers.items():
-                line.putheader(name, value)
-            line.endheaders()
-            answer = line.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            line.close()
-
-    yield call
-    server.shutdown()
-    thread.join()
-    server.server_close()
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(lock.read()) == worker
+    return False
 
 
-def make(name: str = "wren") -> style.Style:
-    return style.save(files.styles() / name, CARD, {"lora.safetensors": b"secret weights", "preview.png": b"\x89PNG preview"})
+def get(port: int, path: str) -> tuple[int, str]:
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        line.request("GET", path)
+        answer = line.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        line.close()
 
 
-def test_an_empty_home_says_what_to_do(ask):
-    status, headers, body = ask("/")
-    assert status == 200
-    assert b"artlab finetune FOLDER" in body
-    assert b"make demo" in body
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
-    assert headers["X-Content-Type-Options"] == "nosniff"
+def test_it_opens_with_a_worker_and_ends_with_it():
+    process, said = start("--devices", "cpu")
+    try:
+        port = int(re.fullmatch(r"artlab is at http://127\.0\.0\.1:(\d+)/ \(Ctrl-C ends it\)\n", said)[1])
+        assert get(port, "/health")[0] == 200
+        assert "you keep the studio" in get(port, "/register")[1]
+        assert get(port, "/ui/")[0] == 401
+        lock = shift.lock_of("cpu")
+        for _ in range(600):
+            if lock.exists() and lock.read_text():
+                break
+            time.sleep(0.1)
+        worker = int(lock.read_text())
+        assert os.getpgid(worker) != os.getpgid(process.pid)
+    finally:
+        code, complaints = stop(process)
+    assert (code, complaints) in ((0, ""), (130, "artlab: Interrupted.\n"))
+    assert not working(worker)
 
 
-def test_styles_and_demo_pages_are_listed_and_served(ask):
-    make()
-    files.write(files.home() / "demos" / "wren-demo" / "index.html", b"<h1>demo</h1>")
-    body = ask("/")[2].decode()
-    assert "/previews/wren" in body
-    assert "/demos/wren-demo" in body
-    assert "wren &lt;b&gt;" in body
-    assert "<b>" not in body
-    status, headers, body = ask("/previews/wren")
-    assert (status, headers["Content-Type"], body) == (200, "image/png", b"\x89PNG preview")
-    status, headers, body = ask("/demos/wren-demo?x=1")
-    assert (status, headers["Content-Type"], body) == (200, "text/html; charset=utf-8", b"<h1>demo</h1>")
-    assert ask("/demos/wren-demo", "HEAD")[2] == b""
+def test_kill_9_of_the_page_leaves_the_worker_and_the_next_page_finds_it():
+    process, _ = start("--devices", "cpu")
+    lock = shift.lock_of("cpu")
+    for _ in range(600):
+        if lock.exists() and lock.read_text():
+            break
+        time.sleep(0.1)
+    worker = int(lock.read_text())
+    stop(process, signal.SIGKILL)
+    assert working(worker)
+    process, _ = start("--devices", "cpu")
+    assert int(lock.read_text()) == worker
+    stop(process)
+    assert not working(worker)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/etc/passwd",
-        "//etc/passwd",
-        "/previews/../styles/wren/lora.safetensors",
-        "/previews/%2e%2e/%2e%2e/secret.txt",
-        "/previews/..%2fsecret.txt",
-        "/previews/wren/../../../secret.txt",
-        "/previews/wren/lora.safetensors",
-        "/previews/wren%00.png",
-        "/previews/",
-        "/demos/../styles/wren/style.json",
-        "/demos/wren-demo/index.html",
-        "/demos/.",
-        "/demos/..",
-        "/styles/wren/style.json",
-        "/secret.txt",
-        "/%5c..%5csecret.txt",
-        "http://example.com/previews/../secret.txt",
-        "file:///etc/passwd",
-    ],
-)
-def test_no_other_file_can_be_had(ask, path):
-    make()
-    files.write(files.home() / "demos" / "wren-demo" / "index.html", b"<h1>demo</h1>")
-    files.write(files.home() / "secret.txt", b"secret")
-    status, _, body = ask(path)
-    assert status in (403, 404)
-    assert b"secret" not in body
-    assert b"root:" not in body
+def test_a_port_that_is_taken_gives_way():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with studio.listen("127.0.0.1", port) as made:
+            assert made.getsockname()[0] == "127.0.0.1"
+            assert made.getsockname()[1] != port
 
 
-def test_links_are_not_followed(ask, tmp_path):
-    secret = tmp_path / "secret"
-    secret.mkdir()
-    (secret / "index.html").write_text("secret")
-    made = make()
-    made.preview.unlink()
-    made.preview.symlink_to(secret / "index.html")
-    demos = files.home() / "demos"
-    demos.mkdir()
-    (demos / "linked").symlink_to(secret)
-    (demos / "inside").mkdir()
-    (demos / "inside" / "index.html").symlink_to(secret / "index.html")
-    for path in ("/previews/wren", "/demos/linked", "/demos/inside"):
-        assert ask(path)[0] == 404
+def test_an_address_of_another_machine_is_told():
+    with pytest.raises(StudioError, match=r"192\.0\.2\.1"):
+        studio.listen("192.0.2.1", 0)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", ""])
-def test_a_page_of_a_stranger_is_refused(ask, host):
-    assert ask("/", Host=host)[0] == 403
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_address_can_be_opened(host):
+    try:
+        made = studio.listen(host, 0)
+    except StudioError:
+        pytest.skip(f"this machine has no {host}")
+    with made:
+        address = studio.address_of(Studio(host=host, root_path="/artlab"), made)
+    assert re.fullmatch(r"http://(127\.0\.0\.1|\[::1\]):\d+/artlab/", address)
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_nothing_can_be_written(ask, method):
-    assert ask("/", method)[0] == 501
+def test_a_studio_on_the_network_asks_for_a_code_once():
+    assert studio._first_code(Studio()) == ""
+    assert len(studio._first_code(Studio(host="0.0.0.0"))) >= 12
+    accounts.register("Ana", "four random words")
+    assert studio._first_code(Studio(host="0.0.0.0")) == ""
 
 
-def test_only_this_machine_is_served():
-    with app.serve(0) as server:
-        assert server.server_address[0] == "127.0.0.1"
-        with app.serve(server.server_address[1]) as other:
-            assert other.server_address[1] != server.server_address[1]
+def test_the_flags_of_the_studio():
+    made = flags.parse("studio", ["--port", "8000", "--devices", "cuda:0", "cuda:1"])
+    assert (made.port, made.devices, made.host) == (8000, ("cuda:0", "cuda:1"), "127.0.0.1")
+    assert flags.parse("studio", ["--devices"]).devices == ()
+    for wrong in (["--port", "70000"], ["--root_path", "no/slash"], ["--root_path", "/x/../y z"]):
+        with pytest.raises(ValueError, match=r"."):
+            flags.parse("studio", wrong)
 
 
-def test_it_prints_its_address_and_ends_on_ctrl_c():
-    process = subprocess.Popen([sys.executable, app.__file__, "7861"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert "artlab is at http://127.0.0.1:" in process.stdout.readline()
-    process.send_signal(2)
-    assert process.wait(20) == 0
-    assert process.stderr.read() == ""
-    process.stdout.close()
-    process.stderr.close()
+def test_the_page_runs_in_an_empty_folder():
+    assert list(studio._empty_folder().iterdir()) == []
+    assert studio._empty_folder().parent == database.folder() == files.home() / "studio"
 
 
-@pytest.mark.parametrize("words", [["x"], ["0"], ["70000"], ["1", "2"]])
-def test_a_bad_port_is_told(words, capfd):
-    assert app.main(words) == 2
-    assert "usage" in capfd.readouterr().err
-
-
-def test_it_needs_no_torch():
-    code = "import sys, app; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, cwd=Path(app.__file__).parent).returncode == 0
+def test_the_studio_needs_no_torch():
+    code = (
+        "import sys\nfrom artlab.settings import Studio\nfrom artlab.studio import server\n"
+        "server.application(Studio())\nsys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=200, cwd=APP.parent).returncode == 0

@@ -11,6 +11,7 @@
 The studio imports no verb and no torch. It does no work of its own: it queues jobs, and workers in processes of their own do them.
 """
 
+import contextlib
 import os
 import secrets
 import socket
@@ -48,7 +49,8 @@ def studio(settings: Studio, say: Callable[[str], None] = lambda text: print(tex
             for device in settings.devices:
                 shift.end(device)
         for worker in workers:
-            worker.poll()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(0.5)
 
 
 def listen(host: str, port: int) -> socket.socket:
