@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from PIL import Image, ImageFilter
 from torch import Tensor
@@ -37,14 +38,21 @@ def enlarge(settings: Enlarge, report: Report = print_progress) -> Picture:
     """
     small, digest, _ = open_picture(settings.picture)
     size = _size(settings, small)
-    keeper, ids, name = Keeper(report), (), ""
+    keeper, name = Keeper(report), ""
     works: tuple[Image.Image, ...] = ()
+    ids: tuple[str, ...] = ()
     if settings.method == "brushwork":
         if not settings.portfolio:
             raise EnlargeError(
                 "Whose brushwork? Name a portfolio (--portfolio my-works, or drawn:vask), or take --method plain, which needs none."
             )
         works, ids, name = of_portfolio(settings.portfolio, small, settings.works, least=FEWEST)
+    extra: dict[str, Any] = {
+        "content": {"name": settings.picture.name[:200], "id": digest},
+        "sources": [{"name": name, "works": list(ids)}] if ids else [],
+        "strength": settings.strength,
+        "brush": settings.brush,
+    }
     made = Recipe(
         prompt="",
         seed=settings.seed,
@@ -55,12 +63,7 @@ def enlarge(settings: Enlarge, report: Report = print_progress) -> Picture:
         guidance=0.0,
         base=BaseUsed(name="none", fingerprint=""),
         method=f"enlarge: {settings.method}",
-        extra={
-            "content": {"name": settings.picture.name[:200], "id": digest},
-            "sources": [{"name": name, "works": list(ids)}] if ids else [],
-            "strength": settings.strength,
-            "brush": settings.brush,
-        },
+        extra=extra,
     )
     where, stem = keeping.folder(settings.output_dir), f"{settings.picture.stem}-{settings.method}"
 
@@ -125,4 +128,4 @@ def _size(settings: Enlarge, small: Image.Image) -> tuple[int, int]:
             f"{settings.picture} is {small.width}x{small.height}: {settings.size} would be more than {MOST} times as large, and almost all "
             f"of it invented. Stay below --size {MOST * longest}."
         )
-    return tuple(max(1, round(side * settings.size / longest)) for side in small.size)  # type: ignore[return-value]
+    return max(1, round(small.width * settings.size / longest)), max(1, round(small.height * settings.size / longest))

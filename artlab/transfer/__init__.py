@@ -8,6 +8,7 @@ recipe.
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -209,6 +210,14 @@ def _recipe(task: Task, content: Image.Image, digest: str) -> Recipe:
     named = [{"name": s.name[:200], "weight": s.weight, "works": list(s.ids)} for s in task.sources]
     taught = [(s.style, s.weight) for s in task.sources if s.style is not None and settings.method == "lora"]
     diffusion = base is not None
+    extra: dict[str, Any] = {
+        "content": {"name": settings.content.name[:200], "id": digest},
+        "sources": named,
+        "strength": task.strength,
+        "palette_first": settings.palette,
+        "brush": settings.brush,
+        "masked": settings.mask is not None,
+    }
     used = tuple(StyleUsed(name=one.name, weight=max(-2.0, min(2.0, weight)), sha256=one.sha256) for one, weight in taught)
     guidance = 0.0 if base is None else base.facts.guidance_scale if settings.guidance_scale is None else settings.guidance_scale
     return Recipe(
@@ -222,12 +231,5 @@ def _recipe(task: Task, content: Image.Image, digest: str) -> Recipe:
         base=NO_BASE if base is None else BaseUsed(name=base.name.rpartition("/")[2], fingerprint=base.fingerprint),
         styles=used,
         method=f"transfer: {settings.method}",
-        extra={
-            "content": {"name": settings.content.name[:200], "id": digest},
-            "sources": named,  # type: ignore[dict-item]
-            "strength": task.strength,
-            "palette_first": settings.palette,
-            "brush": settings.brush,
-            "masked": settings.mask is not None,
-        },
+        extra=extra,
     )

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,15 +48,15 @@ class Injection:
         self.look, self.index = look, index
         look.layers.append(self)
 
-    def __call__(self, attn: torch.nn.Module, hidden_states: Tensor, *args: object, **kwargs: object) -> Tensor:
+    def __call__(self, attn: Any, hidden_states: Tensor, *args: object, **kwargs: object) -> Tensor:
         """Attention over (rows, tokens, channels)."""
-        query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)  # type: ignore[operator]
-        heads = int(attn.heads)  # type: ignore[arg-type]
+        query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
+        heads = int(attn.heads)
 
         def split(x: Tensor) -> Tensor:
             return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
-        scale = float(attn.scale)  # type: ignore[arg-type]
+        scale = float(attn.scale)
         if not self.look.on:
             out = nnf.scaled_dot_product_attention(split(query), split(key), split(value), scale=scale)
         else:
@@ -70,7 +71,7 @@ class Injection:
             )
             out = torch.cat([plain, changed])
         out = out.transpose(1, 2).flatten(2)
-        return attn.to_out[1](attn.to_out[0](out)) / attn.rescale_output_factor  # type: ignore[index,operator]
+        return attn.to_out[1](attn.to_out[0](out)) / attn.rescale_output_factor
 
 
 @contextmanager

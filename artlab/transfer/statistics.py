@@ -56,12 +56,14 @@ class Target:
         self.wanted = wanted
         self.root = root(wanted.covariance)
         self.size = float(wanted.mean.square().sum() + wanted.covariance.trace())
-        self.epsilon = 1e-5 * float(wanted.covariance.trace()) / len(wanted.mean) + 1e-12
+        # Directions in which nearly nothing varies are left alone: their gradient would be the noise of rounding.
+        self.epsilon = 2e-3 * float(wanted.covariance.trace()) / len(wanted.mean) + 1e-12
 
     def distance(self, now: Gaussian) -> tuple[float, Tensor, Tensor]:
         """Squared W2 over the target's own size, and its gradients with respect to the mean (c,) and the covariance (c, c)."""
         shift = now.mean - self.wanted.mean
-        values, vectors = torch.linalg.eigh(self.root @ now.covariance @ self.root)
+        middle = self.root @ now.covariance @ self.root
+        values, vectors = (part.to(middle) for part in torch.linalg.eigh(middle.double()))
         roots = values.clamp_min(0).sqrt()
         trace = now.covariance.trace() + self.wanted.covariance.trace() - 2 * roots.sum()
         inverse = vectors * (1 / (values.clamp_min(0) + self.epsilon**2).sqrt()) @ vectors.T

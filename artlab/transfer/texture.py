@@ -173,7 +173,8 @@ class Refinement:
         free = (1 - paper).clamp(0, 1)
         self.free = [nnf.adaptive_avg_pool2d(free[None], level.shape[1:])[0] for level in self.pyramid]
         self.adam = [Adam(torch.zeros_like(move), torch.zeros_like(move)) for move in self.moves]
-        self.shifts = torch.randint(0, SHIFT, (SHIFTS, 2), generator=torch.Generator().manual_seed(plan.seed)).tolist()
+        shifts = torch.randint(0, SHIFT, (SHIFTS, 2), generator=torch.Generator().manual_seed(plan.seed)).tolist()
+        self.shifts: list[tuple[int, int]] = [(int(down), int(right)) for down, right in shifts]
         self.average = start
         self.masks = regions(goal, paper)
         # A drawing in ink must not catch a hue: hues move as far as there are hues after the palette step.
@@ -283,7 +284,8 @@ class Refinement:
         layers = _own(_taps(_pad(self.goal, shift), tile), tile)
         found = [layers[at].clone() for at in CONTENT], _weights(_pad(self.masks, shift, "constant"), tile)
         if not self.size:
-            self.size = {at: float(layers[at].square().sum(dim=0).mean()) for at in CONTENT}
+            whole = layers if keep else _taps(_pad(self.goal, shift), tile)
+            self.size = {at: float(whole[at].square().sum(dim=0).mean()) for at in CONTENT}
         if keep:
             self.known[turn] = found
         return found
