@@ -201,7 +201,7 @@ def test_the_way_is_none_for_the_base_and_all_for_her_own():
     works, base = rows(0, 0.0), rows(1, 1.0)
     for made, expected in ((rows(2, 0.0), 1.0), (rows(3, 1.0), 0.0)):
         for way in figures.ways(works, made, base):
-            assert way["value"] == pytest.approx(expected, abs=0.12)
+            assert way["value"] == pytest.approx(expected, abs=0.2)
             assert way["interval"][0] <= way["value"] <= way["interval"][1]
     half = figures.ways(works, rows(4, 0.5), base)[0]
     assert 0.5 < half["value"] < 0.9
@@ -260,6 +260,7 @@ def numbers(palette=0.8, brush=0.6, flagged=0, surely=False, kept=(0.9, 0.7, 1.1
         {"aspect": "brushwork", "value": brush, "interval": [brush - 0.1, brush + 0.1]},
     ]
     return {
+        "subject": {"kind": "style"},
         "ways": ways,
         "critic": {"says": {"style": {"hers": 30, "n": 40}, "base": {"hers": 1, "n": 40}}},
         "copying": {"sets": {"style": {"flagged": flagged, "n": 40, "surely": surely}}},
@@ -272,7 +273,7 @@ def numbers(palette=0.8, brush=0.6, flagged=0, surely=False, kept=(0.9, 0.7, 1.1
 def test_a_good_style_is_praised_in_three_sentences():
     learned, copied, follows = verdict.verdict(numbers())
     assert learned.startswith("It learned your palette and your brushwork (80 % and 60 % of the way")
-    assert learned.endswith("takes 30 of its 40 pictures for yours, and 1 of the base's.")
+    assert learned.endswith("takes 30 of its 40 pictures for yours, and 1 of the base's 40.")
     assert copied.startswith("It copied nothing that we can see: none of the 40")
     assert "follows your prompts nearly as the bare base does (90 % is kept)" in follows
 

@@ -54,7 +54,7 @@ def strips(
     return _svg(parts, bottom + 50, said)
 
 
-def ways(rows: Sequence[dict[str, Any]], names: dict[str, str], *, said: str) -> Markup:
+def ways(rows: Sequence[dict[str, Any]], names: dict[str, str], *, said: str, start: str = "the bare base") -> Markup:
     """A bar from the bare base (0) towards her works (1) for each aspect, with its interval."""
     left, right, step, top = 168, WIDTH - 84, 44, 26
     bottom = top + step * len(rows)
@@ -65,15 +65,15 @@ def ways(rows: Sequence[dict[str, Any]], names: dict[str, str], *, said: str) ->
         return round(left + (right - left) * (min(max(value, low), high) - low) / (high - low), 1)
 
     parts = [f'<line class="axis" x1="{x(v)}" x2="{x(v)}" y1="{top - 8}" y2="{bottom}"/>' for v in (0, 1)]
-    parts.append(f'<text class="strong" x="{x(0)}" y="{top - 13}" text-anchor="middle">the bare base</text>')
+    parts.append(f'<text class="strong" x="{x(0)}" y="{top - 13}" text-anchor="middle">{escape(start)}</text>')
     parts.append(f'<text class="strong" x="{x(1)}" y="{top - 13}" text-anchor="middle">your works</text>')
     for index, row in enumerate(rows):
         y = top + step * (index + 0.5)
-        start, end = sorted((x(0), x(row["value"])))
+        near, far = sorted((x(0), x(row["value"])))
         low_end, high_end = map(x, row["interval"])
         parts.append(f'<text class="strong" x="{left - 14}" y="{y + 4}" text-anchor="end">{escape(names[row["aspect"]])}</text>')
         parts.append(f'<rect class="track" x="{x(0)}" y="{y - 8}" width="{x(1) - x(0)}" height="16" rx="3"/>')
-        parts.append(f'<rect class="bar" x="{start}" y="{y - 8}" width="{max(1.5, end - start)}" height="16" rx="3"/>')
+        parts.append(f'<rect class="bar" x="{near}" y="{y - 8}" width="{max(1.5, far - near)}" height="16" rx="3"/>')
         parts.append(f'<path class="whisker" d="M{low_end},{y}H{high_end}M{low_end},{y - 5}v10M{high_end},{y - 5}v10"/>')
         parts.append(f'<text class="strong" x="{WIDTH - 8}" y="{y + 4}" text-anchor="end">{row["value"]:.0%}</text>')
     return _svg(parts, bottom + 8, said)

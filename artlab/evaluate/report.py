@@ -63,7 +63,7 @@ def render(numbers: dict[str, Any], gallery: Gallery) -> str:
     environment.filters |= {"number": number, "percent": percent, "interval": interval}
     return environment.get_template("report.html").render(
         numbers=numbers,
-        names=NAMES,
+        names=_names(numbers),
         version=__version__,
         rows=[_shown(row) for row in gallery.rows],
         worst=[(_shown(row), ratio) for row, ratio in gallery.worst],
@@ -76,28 +76,29 @@ def render(numbers: dict[str, Any], gallery: Gallery) -> str:
 
 def _plots(numbers: dict[str, Any]) -> dict[str, Any]:
     drawn: dict[str, Any] = {}
+    names = _names(numbers)
     near = numbers["nearness"]
     drawn["nearness"] = plots.strips(
-        [plots.Strip(_called(name), one["values"], name) for name, one in near.items()],
+        [plots.Strip(names[name], one["values"], name) for name, one in near.items()],
         said="Nearness of each picture to the works. "
-        + " ".join(f"{_called(n)}: median {one['median']:.2f}." for n, one in near.items()),
+        + " ".join(f"{names[n]}: median {one['median']:.2f}." for n, one in near.items()),
         axis="nearness to your works [style]",
         lows="a stranger's hand",
         highs="your hand",
     )
     measured = [way for way in numbers["ways"] if "value" in way]
     if measured:
-        said = "How far the style went from the bare base to the works. " + " ".join(
+        said = f"How far {names['style']} went from {names['base']} to the works. " + " ".join(
             f"{w['aspect']}: {w['value']:.0%}." for w in measured
         )
-        drawn["ways"] = plots.ways(measured, ASPECTS, said=said)
+        drawn["ways"] = plots.ways(measured, ASPECTS, said=said, start=names["base"])
     copying = numbers["copying"]
     if "sets" in copying:
         drawn["copying"] = plots.strips(
-            [plots.Strip(_called(name), one["ratios"], name) for name, one in copying["sets"].items()]
+            [plots.Strip(names[name], one["ratios"], name) for name, one in copying["sets"].items()]
             + [plots.Strip("your works, each other", copying["own"], "works")],
             said="Distance of each picture to its nearest work. "
-            + " ".join(f"{_called(n)}: {o['flagged']} of {o['n']} below the threshold." for n, o in copying["sets"].items()),
+            + " ".join(f"{names[n]}: {o['flagged']} of {o['n']} below the threshold." for n, o in copying["sets"].items()),
             axis="distance to the nearest work over the next few",
             mark=(copying["threshold"], "left of this line: look again"),
             lows="a copy",
@@ -115,8 +116,9 @@ def _plots(numbers: dict[str, Any]) -> dict[str, Any]:
     return drawn
 
 
-def _called(name: str) -> str:
-    return NAMES.get(name, name)
+def _names(numbers: dict[str, Any]) -> dict[str, str]:
+    """What the sets are called: of a folder of pictures nobody knows that a style made them, or a bare base the others."""
+    return NAMES if numbers["subject"]["kind"] == "style" else NAMES | {"style": "the pictures", "base": "the control"}
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -8,7 +8,12 @@ WELL, BEGUN = 0.4, 0.1
 
 def verdict(numbers: dict[str, Any]) -> list[str]:
     """What was learned, what was copied, whether the prompts are still followed."""
-    return [learned(numbers), copied(numbers), follows(numbers)]
+    said = [learned(numbers), copied(numbers), follows(numbers)]
+    if numbers["subject"]["kind"] == "style":
+        return said
+    return [
+        sentence.replace("the bare base", "the control") for sentence in said
+    ]  # a folder's pictures are compared with another folder's
 
 
 def learned(numbers: dict[str, Any]) -> str:
@@ -20,10 +25,7 @@ def learned(numbers: dict[str, Any]) -> str:
     if not numbers["ways"]:
         return _without_control(numbers) + critic
     if not measured:
-        return (
-            "Whether it learned your voice cannot be said: the bare base paints so much like you that there was no way to go"
-            + critic
-        )
+        return f"Whether it learned your voice cannot be said: {numbers['ways'][0]['refused'].rstrip('.')}{critic}"
     if well:
         rest = f", and has begun to learn {_and(some)}" if some else ""
         return f"It learned {_and(well)} ({_shares(well)} of the way from the bare base to your works){rest}{critic}"
