@@ -156,14 +156,18 @@ def _scores(pools: Both, n: int, draws: int, seed: int) -> list[list[float]]:
 
 
 def ranking(n: int = 20, repeats: int = 4) -> None:
-    """Share of trials in which (same artist, other works) is nearer than (other artist), and that nearer than noise."""
+    """Share of trials in which other works of the artist are nearer than another artist's and than noise, and another artist's than noise."""
     drawn, real, hiss = kept("drawn-"), kept("real-"), kept("noise")[""]
     artists = sorted({name[:-2] for name in drawn})
-    half = {name: {k: np.random.default_rng(1).permutation(v)[: 2 * n] for k, v in rows.items()} for name, rows in real.items()}
+    half = {
+        name: {k: np.random.default_rng(1).permutation(v)[: 2 * n] for k, v in rows.items()}
+        for name, rows in real.items()
+        if len(rows["style"]) >= 2 * n
+    }
     first = {a: drawn[f"{a}-0"] for a in artists}, {a: drawn[f"{a}-1"] for a in artists}
     second = {a: {k: v[:n] for k, v in half[a].items()} for a in half}, {a: {k: v[n:] for k, v in half[a].items()} for a in half}
-    print("| figure | drawn: same > other | other > noise | tied at the floor | real: same > other | other > noise | tied |")
-    print("|---|---|---|---|---|---|---|")
+    heads = ("same > other", "same > noise", "other > noise", "both at the floor")
+    print("| figure | drawn: " + " | ".join(heads) + " | real: " + " | ".join(heads) + " |\n|" + "---|" * 9)
     for figure in fidelity.FIGURES:
         cells = [figure]
         for own, other in (first, second):
@@ -172,6 +176,7 @@ def ranking(n: int = 20, repeats: int = 4) -> None:
             tied = strange == nothing
             cells += [
                 f"{100 * np.mean(same > strange):.0f} %",
+                f"{100 * np.mean(same > nothing):.0f} %",
                 f"{100 * np.mean(strange[~tied] > nothing[~tied]):.0f} %" if (~tied).any() else "-",
                 f"{tied.sum()} of {len(tied)}",
             ]

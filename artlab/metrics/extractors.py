@@ -61,6 +61,7 @@ def get(name: str) -> Extractor:
     plain: dict[str, Callable[[], Extractor]] = {
         "effnet-lite0": EffNet,
         "style": Style,
+        "layout": Layout,
         "mini-clip": MiniClip,
         "inception": Inception,
     }
