@@ -154,8 +154,8 @@ def _certificate() -> tuple[bytes, bytes]:
         return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "artlab"), x509.NameAttribute(NameOID.COMMON_NAME, what)])
 
     def usage(**on: bool) -> x509.KeyUsage:
-        names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-        names += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+        names = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"]
+        names += ["key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
         return x509.KeyUsage(**{name: on.get(name, False) for name in names})
 
     now = datetime.now(UTC)

@@ -133,11 +133,12 @@ def test_a_cluster_started_here_is_closed_to_the_network():
 
 
 def test_a_cluster_asks_for_a_token(monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
-    cluster._token()
-    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
-    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    environment: dict[str, str] = {}
+    monkeypatch.setattr(cluster.os, "environ", environment)
+    cluster._closed()
+    assert environment["RAY_AUTH_MODE"] == "token"
+    assert len(environment["RAY_AUTH_TOKEN"]) == 64
+    assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
 @pytest.fixture

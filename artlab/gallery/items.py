@@ -62,7 +62,7 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        return f"Row {self.row}: {self.what}: {self.reason}"
+        return f"Row {self.row}: {self.what}: {self.reason.rstrip('.')}"
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def _requests(part: Part, folder: Path) -> Iterator[Request]:
     sizes = [_size(entry) for entry in part.sizes]
     seeds = list(dict.fromkeys(seed + number for seed in part.seeds for number in range(part.count)))
     pictures = [str(folder / Path(one).expanduser()) if "://" not in one else one for one in part.pictures] or [""]
-    guidance = part.guidance_scale or [None]
+    guidance: list[float | None] = [*(part.guidance_scale or [None])]
     for (one, own), picture, (mix, trouble), (size, bad), scale in itertools.product(asked, pictures, mixes, sizes, guidance):
         changed: dict[str, Any] = {"styles": mix, "picture": picture, "problem": one.problem or trouble or bad}
         if size and "width" not in own:
@@ -215,7 +215,7 @@ def _requests(part: Part, folder: Path) -> Iterator[Request]:
         if scale is not None and "guidance_scale" not in own:
             changed["guidance_scale"] = scale
         for seed in [one.seed] if "seed" in own else seeds:
-            yield replace(one, **changed, **({} if "seed" in own else {"seed": seed}))
+            yield replace(one, **(changed | {"seed": seed}))
 
 
 def _prompts(part: Part, folder: Path, common: Request) -> Iterator[tuple[Request, set[str]]]:
