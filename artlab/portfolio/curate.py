@@ -3,7 +3,7 @@
 The functions that judge take a grey picture in [0, 1], reduced to at most 512 px (`grey`), and are pure. Only copies and works
 of under 64 px are left out of the training; everything else is said and left to her.
 
-What these measures cannot see: many a cropped copy (cut by a tenth, one in six is missed; by a fifth, one in two), a copy turned
+What these measures cannot see: many a cropped copy (cut by a tenth, one in ten is missed; by a fifth, one in four), a copy turned
 by more than a degree or two, or redrawn; a watermark that is on fewer than half of the works, moves from work to work, or is on
 fewer than six works in all; a signature that is part of the picture; handwriting; a frame of varying colour; blur that the artist
 meant. Different works in one pose or one frame may pass for copies: among 3,682 book plates that the threshold was not set on, 25
@@ -311,7 +311,12 @@ _VIEWS = (
     (0.0, 0.0, 1.0, 1.0),
     *((cut, cut, 1 - cut, 1 - cut) for cut in (0.05, 0.1)),
     *((x, y, x + 0.86, y + 0.86) for x in (0.0, 0.14) for y in (0.0, 0.14)),
-    *((0.1, 0.0, 1.0, 1.0), (0.0, 0.1, 1.0, 1.0), (0.0, 0.0, 0.9, 1.0), (0.0, 0.0, 1.0, 0.9)),
+    *((x, y, x + side, y + side) for side in (0.93, 0.8) for x in (0.0, 1 - side) for y in (0.0, 1 - side)),
+    *((x, y, x + 0.85, y + 0.85) for x, y in ((0.075, 0.0), (0.0, 0.075), (0.15, 0.075), (0.075, 0.15), (0.075, 0.075))),
+    *((cut, 0.0, 1.0, 1.0) for cut in (0.1, 0.2)),
+    *((0.0, cut, 1.0, 1.0) for cut in (0.1, 0.2)),
+    *((0.0, 0.0, 1 - cut, 1.0) for cut in (0.1, 0.2)),
+    *((0.0, 0.0, 1.0, 1 - cut) for cut in (0.1, 0.2)),
 )
 
 
