@@ -2,7 +2,7 @@
 
 import sys
 
-from artlab import cli
-
 if __name__ == "__main__":
+    from artlab import cli
+
     sys.exit(cli.run_verb("gallery", sys.argv[1:]))
