@@ -4,7 +4,7 @@ Gradio lets whoever is logged in use a session hash that the browser of another 
 knows. So the wall remembers, for every artist,
 
 - the session hashes that her browsers use: the first to use one keeps it,
-- the files that Gradio named in its answers to her: uploads, results, the page's own. Only those can be fetched or sent back.
+- the files that Gradio named in its answers to her: results, the page's own. Only those can be fetched or sent back.
 
 What Gradio forgets with the process, the wall forgets with it. It also closes the doors that the studio does not use.
 """
@@ -23,10 +23,11 @@ LARGEST_EVENT = 32 << 20
 MOST_SESSIONS, MOST_FILES = 20_000, 50_000
 _HASH = re.compile(r"[A-Za-z0-9_-]{4,64}")
 _FILE = re.compile(r"^/ui/gradio_api/file[=/](.*)$", re.DOTALL)
-# Gradio's own accounts, its histories and shares, its streams, other hosts: nothing of it is used, so nothing of it is reachable.
+# Gradio's own accounts, uploads (no quota), histories and shares, its streams, other hosts: nothing of it is used, so nothing of it
+# is reachable. Works come in by `uploads.py`.
 _CLOSED = re.compile(
     r"^/ui/(logout|login|login_check|monitoring|runs|gradio_api/(login_check|token|user|app_id|proxy=|stream/|run-history|deep_link|runs|"
-    r"process_recording|vibe|undo-vibe|dev/|info|openapi|startup-events|custom_component)|\w+/monitoring)"
+    r"process_recording|vibe|undo-vibe|dev/|info|openapi|startup-events|custom_component|upload)|\w+/monitoring)"
 )
 _EVENTS = re.compile(r"^/ui/gradio_api/(queue/join|run/|api/|call/|cancel|reset|component_server|queue/push)")
 
@@ -106,9 +107,6 @@ class Wall:
     def _note(self, artist: str, body: bytes) -> None:
         for found in re.findall(rb'"path":\s?("(?:[^"\\]|\\.)+")', body):
             self._add(artist, found)
-        if body.startswith(b"["):  # the answer to an upload is a bare list of paths
-            for found in re.findall(rb'"(?:[^"\\]|\\.)+"', body):
-                self._add(artist, found)
 
     def _add(self, artist: str, quoted: bytes) -> None:
         try:
