@@ -104,7 +104,13 @@ def settings_for(wish: Wish, shelf: Shelf) -> tuple[str, dict[str, Any]]:
     width, height = size(wish.shape, styles)
     seed = random.randrange(2**31) if wish.seed is None else wish.seed
     weighted = [f"{style.folder.name}:{weight:g}" for style, (_, weight) in zip(styles, wish.styles, strict=True)]
-    common = {"count": wish.count, "width": width, "height": height, "batch_size": min(4, max(1, wish.count)), "seed": seed}
+    common: dict[str, Any] = {
+        "count": wish.count,
+        "width": width,
+        "height": height,
+        "batch_size": min(4, max(1, wish.count)),
+        "seed": seed,
+    }
     common |= {"prompt": wish.prompt.strip(), "style": weighted}
     for name, value in common.items():
         if name in fields and name not in given and value not in ("", []):

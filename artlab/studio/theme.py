@@ -6,6 +6,7 @@ artist chooses; her choice stays in her browser.
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from artlab.studio import status
 
@@ -121,7 +122,12 @@ def css() -> str:
 
 def head() -> str:
     """What goes into the page's head: the script for what Gradio has no parts for."""
-    return f'<script src="{WHERE}/studio.js" defer></script>'
+    mark = (
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><circle cx='4.5' cy='4.5' r='4' fill='"
+        + COLOURS["accent"][0]
+        + "'/></svg>"
+    )
+    return f'<link rel="icon" href="data:image/svg+xml,{quote(mark)}"><script src="{WHERE}/studio.js" defer></script>'
 
 
 def banner() -> tuple[Any, Any]:

@@ -89,7 +89,7 @@ def build(context: "Context") -> None:
                 extra |= forms.values(_own_fields(name), rest[at : at + len(components)])
             at += len(components)
         return Wish(
-            str(words), picked, str(how), _count(many), str(form), _seed(number),
+            str(words or ""), picked, str(how), _count(many), str(form), _seed(number),
             str(hold.get("picture", "")), str(hold.get("mask", "")), extra,
         )  # fmt: skip
 

@@ -173,7 +173,7 @@ def stamp(shelf: Shelf) -> str:
 def found(shelf: Shelf, query: str, view: str, when: str, board: str) -> list[Entry]:
     """The pictures that fit what she asked for."""
     known: Any = view if view in EMPTY else "all"
-    return Album(shelf).entries(str(query)[:300], view=known, board=board, since=since(when))
+    return Album(shelf).entries(str(query or "")[:300], view=known, board=board, since=since(when))
 
 
 def gallery_html(
