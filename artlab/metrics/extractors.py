@@ -135,7 +135,7 @@ class Layout:
     """The whole picture at 8 x 8, at one contrast; half of it even and half odd under mirroring, the odd part without its sign.
 
     Copies that were compressed, shrunk, toned or mirrored stay where they were, which networks' features do not: EfficientNet's
-    pooled features let two thirds of them pass. Two works that share a composition are near each other too, so look at the pair.
+    pooled features let most of them pass (docs/MEASURED.md). Two works that share a composition are near each other too, so look at the pair.
     """
 
     name = "layout"
