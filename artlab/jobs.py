@@ -208,20 +208,31 @@ def forget(artist: str, job: int) -> None:
 
 def place(artist: str, job: int, workers: int = 1) -> Place | None:
     """Where a queued job stands among those of all artists; None when it is not queued."""
-    now, base = time.time(), _base()
-    ahead, unknown = 0.0, False
-    for row in base.execute("SELECT * FROM job WHERE state='running'"):
-        left = _job(row).progress.get("eta")
-        typical = left if left is not None else _typical(base, row["verb"])
-        unknown |= typical is None
-        ahead += float(typical or 0.0)
-    for number, row in enumerate(_in_order(base, now), 1):
-        if row["id"] == _number(job) and row["artist"] == artist:
-            return Place(number, None if unknown else ahead / max(1, workers))
-        typical = _typical(base, row["verb"])
-        unknown |= typical is None
-        ahead += typical or 0.0
-    return None
+    return places(artist, workers).get(_number(job))
+
+
+def places(artist: str, workers: int = 1) -> dict[int, Place]:
+    """Where the artist's queued jobs stand among those of all artists."""
+    base = _base()
+    waiting = list(_in_order(base, time.time()))
+    if not any(row["artist"] == artist for row in waiting):
+        return {}
+    running = [_job(row) for row in base.execute("SELECT * FROM job WHERE state='running'")]
+    verbs = {row["verb"] for row in waiting} | {job.verb for job in running}
+    typical = {verb: _typical(base, verb) for verb in verbs}
+    ahead: float | None = 0.0
+    for job in running:
+        ahead = _sum(ahead, job.progress.get("eta", typical[job.verb]))
+    found = {}
+    for number, row in enumerate(waiting, 1):
+        if row["artist"] == artist:
+            found[int(row["id"])] = Place(number, None if ahead is None else ahead / max(1, workers))
+        ahead = _sum(ahead, typical[row["verb"]])
+    return found
+
+
+def _sum(ahead: float | None, more: Any) -> float | None:
+    return None if ahead is None or more is None else ahead + float(more)
 
 
 # -- for the worker -----------------------------------------------------------------------------------------------------------

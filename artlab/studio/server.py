@@ -152,9 +152,9 @@ def health() -> Response:
 def my_jobs(request: Request) -> Response:
     """The asking artist's jobs, as JSON, for scripts and for pages that poll."""
     artist = accounts.artist_of(request)
-    rows = []
+    rows, places = [], jobs.places(artist.id, _workers(request))
     for job in jobs.of(artist.id, limit=30):
-        place = jobs.place(artist.id, job.id, _workers(request)) if job.state == "queued" else None
+        place = places.get(job.id)
         rows.append(
             {
                 "id": job.id, "verb": job.verb, "title": job.title, "state": job.state, "wish": job.wish, "progress": job.progress,
