@@ -151,7 +151,8 @@ class Layout:
         x /= np.maximum(x.std(axis=(1, 2, 3), keepdims=True), 1e-3)
         turned, half = x[:, :, ::-1], self.side // 2
         parts = [(x + turned)[:, :, :half], np.abs(x - turned)[:, :, :half]]
-        return np.concatenate([part.reshape(len(x), half * self.side * 3) for part in parts], axis=1) / 2
+        rows = np.concatenate([part.reshape(len(x), half * self.side * 3) for part in parts], axis=1)
+        return (rows / 2).astype(np.float32)
 
 
 class MiniClip:

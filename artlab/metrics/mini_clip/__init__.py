@@ -37,7 +37,8 @@ class MiniClip:
 
     def look(self, features: Features) -> Features:
         """(n, 192) unit rows from `picture_features`."""
-        return _unit(np.clip((features - self.picture_centre) / self.picture_scale, -5, 5) @ self.picture)
+        scaled: Features = np.clip((features - self.picture_centre) / self.picture_scale, -5, 5).astype(np.float32)
+        return _unit(scaled @ self.picture)
 
     def read(self, features: Features) -> Features:
         """(n, 192) unit rows from `text_features`."""
