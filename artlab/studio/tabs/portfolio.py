@@ -173,6 +173,14 @@ def _shown(shelf: Shelf, work: Artwork) -> dict[str, Any]:
         "size": work.size,
         "kept": work.kept,
         "marks": [f"{mark.kind}: {mark.reason}" for mark in work.marks],
-        "small": shelf.media_url(work.path, 420),
-        "large": shelf.media_url(work.path, 1400),
+        "small": _url(shelf, work, 420),
+        "large": _url(shelf, work, 1400),
     }
+
+
+def _url(shelf: Shelf, work: Artwork, width: int) -> str:
+    """Where the work is shown; "" when the cache was thrown away and the intake has not been run again."""
+    try:
+        return shelf.media_url(work.path, width)
+    except (ShelfError, OSError):
+        return ""
