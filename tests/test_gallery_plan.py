@@ -1,7 +1,4 @@
-"""Plans: what they mean, written out; and what is wrong with them, told so that it can be put right. No torch."""
-
-import subprocess
-import sys
+"""Plans: what they mean, written out; and what is wrong with them, told so that it can be put right."""
 
 import pytest
 import yaml
@@ -134,8 +131,8 @@ def test_an_impossible_row_keeps_its_reason(read, given, reason):
         ("prompt: x\nparts: 3", "“parts” is a list"),
         ("prompt: a ${b}", "which its variables do not have"),
         (
-            "prompt: x\ncount: 90000\nseeds: [1, 100000, 200000, 300000, 400000, 500000, 600000, 700000, 800000, 900000, 1000000, 1100000]",
-            "more than 1,000,000",
+            "prompt: x\ncount: 60000\nseeds: [1, 100000]",
+            "more than 100,000",
         ),
     ],
 )
@@ -170,8 +167,3 @@ def test_the_plans_that_ship(name, count):
     assert len(made.requests) == count
     assert not any(row.problem for row in made.requests)
     assert made.about
-
-
-def test_plans_are_read_without_torch():
-    code = "import artlab.gallery.prompts, sys"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,7 +1,7 @@
 """`artlab gallery PLAN`: hundreds of pictures from a plan, resumable and reproducible, on one machine or a cluster.
 
     store                   where a gallery lies: files whole or absent, the manifest, claims
-    prompts  plan           what is asked for, written out; no torch
+    prompts  plan           what is asked for, written out
     items                   each picture's whole recipe and its id, the hash of it
     maker                   a base loaded once, adapters switched, pictures as PNG
     local  cluster          the same maker in processes here, or in Ray's actors

@@ -1,4 +1,4 @@
-"""A plan: which pictures a gallery shall have, in YAML. Read, checked and written out as one `Request` a picture; no torch.
+"""A plan: which pictures a gallery shall have, in YAML. Read, checked and written out as one `Request` a picture.
 
 A plan is one part, or shared settings and several `parts`. Within a part everything is combined with everything: prompts x styles x
 sizes x seeds. A row that cannot be is kept with its problem, so that the rest is made.
@@ -19,7 +19,7 @@ from artlab.gallery import prompts
 from artlab.gallery.prompts import PromptError
 from artlab.settings.shared import Sampler
 
-MOST = 1_000_000
+MOST = 100_000
 Mix = tuple[tuple[str, float], ...]
 
 
@@ -207,7 +207,7 @@ def _requests(part: Part, folder: Path) -> Iterator[Request]:
     sizes = [_size(entry) for entry in part.sizes]
     seeds = list(dict.fromkeys(seed + number for seed in part.seeds for number in range(part.count)))
     pictures = [str(folder / Path(one).expanduser()) if "://" not in one else one for one in part.pictures] or [""]
-    guidance: list[float | None] = [*(part.guidance_scale or [None])]
+    guidance: list[float | None] = [None] if not part.guidance_scale else [*part.guidance_scale]
     for (one, own), picture, (mix, trouble), (size, bad), scale in itertools.product(asked, pictures, mixes, sizes, guidance):
         changed: dict[str, Any] = {"styles": mix, "picture": picture, "problem": one.problem or trouble or bad}
         if size and "width" not in own:
