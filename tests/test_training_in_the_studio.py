@@ -50,7 +50,7 @@ def start(home: Path) -> subprocess.Popen:
 
 
 def until(number: int, wanted) -> jobs.Job:
-    for _ in range(6000):
+    for _ in range(30_000):
         job = jobs.get(ARTIST, number)
         if wanted(job):
             return job
@@ -59,6 +59,7 @@ def until(number: int, wanted) -> jobs.Job:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_kill_9_of_the_worker_changes_nothing_of_the_style(tiny_base_folder, home):
     own = accounts.home_of(ARTIST)
     drawing.draw_portfolio("vask", own / "works", count=8, height=96)
