@@ -37,7 +37,7 @@ class MiniClip:
 
     def look(self, features: Features) -> Features:
         """(n, 192) unit rows from `picture_features`."""
-        scaled: Features = np.clip((features - self.picture_centre) / self.picture_scale, -5, 5).astype(np.float32)
+        scaled = np.clip((features - self.picture_centre) / self.picture_scale, -5, 5)
         return _unit(scaled @ self.picture)
 
     def read(self, features: Features) -> Features:
@@ -45,8 +45,8 @@ class MiniClip:
         return _unit((features - self.text_centre) @ self.text)
 
 
-def _unit(rows: Features) -> Features:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+def _unit(rows: NDArray[Any]) -> Features:
+    return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
 def folder() -> Path:
