@@ -68,7 +68,7 @@ def start(settings: Gallery) -> Any:
                 ray.init(address=settings.address, log_to_driver=False, logging_level=logging.ERROR)
             else:
                 ray.init(**options(settings.workers or cores()))
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except Exception as error:  # a slow start is a bare Exception of Ray's
             raise ClusterError(f"Ray cannot be used ({' '.join(str(error).split())[:300]}).") from error
     return ray
 
