@@ -26,7 +26,7 @@ from diffusers import AutoencoderDC, DPMSolverMultistepScheduler, UNet2DConditio
 from PIL import Image
 from artlab.bases import mini
 folder, prompts, steps, guidance = mini.folder(), json.loads(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-unet = UNet2DConditionModel.from_pretrained(folder / "unet").eval()
+unet = UNet2DConditionModel.from_pretrained(folder / "unet", variant="fp16").eval()
 vae = AutoencoderDC.from_pretrained(folder / "vae").eval()
 config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
 mini.minilm()

@@ -9,7 +9,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from artlab import bases
-from artlab.bases import BaseError, load_base, mini
+from artlab.bases import BaseError, latent, load_base, mini
 from artlab.bases.schedule import Schedule
 
 
@@ -91,14 +91,16 @@ def test_the_shipped_base_draws(tmp_path):
     base = load_base("mini", device="cpu")
     (picture,) = base.sample(base.condition(["a watercolour of a boat by the sea, sea colours"]), [1], steps=4, guidance=3.0)
     assert picture.size == (128, 128)
+    assert base.upscale([picture])[0].size == (512, 512)
     assert np.asarray(picture).std() > 10
-    assert sum(path.stat().st_size for path in mini.folder().rglob("*") if path.is_file()) < 80e6
+    parts = ("unet", "vae")
+    assert sum(latent.weights_file(mini.folder() / part).stat().st_size for part in parts) < 60e6
 
 
 def test_the_shipped_base_loads_with_plain_diffusers():
     from diffusers import AutoencoderDC, UNet2DConditionModel  # noqa: PLC0415
 
-    assert UNet2DConditionModel.from_pretrained(mini.folder() / "unet").config.cross_attention_dim == mini.WIDTH
+    assert UNet2DConditionModel.from_pretrained(mini.folder() / "unet", variant="fp16").config.cross_attention_dim == mini.WIDTH
     assert AutoencoderDC.from_pretrained(mini.folder() / "vae").config.latent_channels == 8
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import save as tensors_to_bytes
 
 from artlab import files, gallery, recipe, settings, style
 from artlab.bases import load_base, lora
-from artlab.gallery import GalleryError, items, local, maker, plan
+from artlab.gallery import GalleryError, items, local, maker, plan, scores
 from artlab.gallery.items import Item
 from artlab.gallery.maker import Maker
 from artlab.gallery.store import MANIFEST, Claims, Store
@@ -299,3 +299,23 @@ def test_ids_are_of_the_recipe_alone(planned, tiny_base_folder):
     assert not set(ids(num_inference_steps=3)) & set(ids())
     assert isinstance(items.settle([], "float32").items, list)
     assert Item.__dataclass_params__.frozen
+
+
+def test_figures_need_the_works_and_say_what_is_best_by_which(make, planned, base, tmp_path):
+    teach(base)
+    for number, colour in enumerate(("red", "orange", "yellow", "brown", "pink", "maroon")):
+        picture = Image.linear_gradient("L").convert("RGB").resize((96 + 8 * number, 96))
+        picture.paste(colour, (0, 0, 48, 48))
+        (tmp_path / "works").mkdir(exist_ok=True)
+        picture.save(tmp_path / "works" / f"{number}.png")
+    path, out = planned(prompts=["a fox"], styles=["wren"], count=2), tmp_path / "out"
+    make(path, scores=True)
+    assert {name for figures in json.loads((out / "scores.json").read_text()).values() for name in figures} <= {"agreement"}
+    make(path, scores=True, works=(f"wren={tmp_path / 'works'}",))
+    measured = json.loads((out / "scores.json").read_text())
+    assert all({"style", "copy"} <= set(figures) for figures in measured.values())
+    wanted = items.settle(plan.read(path).requests, "float32").items
+    figures = {wanted[0].id: {"style": 0.9, "copy": 0.5}, wanted[1].id: {"style": 0.4, "copy": 1.5}}
+    assert scores.best(wanted, figures, "style") == {wanted[1].recipe.prompt: wanted[1].id}
+    with pytest.raises(scores.ScoreError, match="STYLE=PORTFOLIO"):
+        make(path, scores=True, works=("wren",))

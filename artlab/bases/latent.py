@@ -73,7 +73,16 @@ def weights_file(part: Path) -> Path:
         raise BaseError(
             f"{part} holds no .safetensors weights. Pickled weights (.bin, .ckpt) can run code and are not loaded; convert the base."
         )
-    return found[0]
+    half = [file for file in found if ".fp16." in file.name]
+    return (half if variant(part) else [file for file in found if file not in half])[0]
+
+
+def variant(part: Path) -> str | None:
+    """Which of diffusers' variants of the weights is read: `fp16` where nothing else is there or the base's `artlab.json` says so."""
+    halves = [".fp16." in file.name for file in part.glob("*.safetensors")]
+    meant = part.parent / "artlab.json"
+    said = files.read_json(meant).get("variant") if meant.exists() else None
+    return "fp16" if any(halves) and (all(halves) or said == "fp16") else None
 
 
 def fingerprint(weights: Path, blocks: int = 64, block: int = 4096) -> str:
@@ -92,7 +101,7 @@ def load_part(kind: Any, folder: Path) -> Any:
     """One network of a base in float32, from safetensors only; a damaged or foreign file is named."""
     weights_file(folder)
     try:
-        return kind.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+        return kind.from_pretrained(folder, variant=variant(folder), use_safetensors=True, local_files_only=True)
     except Exception as error:  # diffusers and transformers raise many kinds for a damaged folder
         raise BaseError(
             f"The base's {folder.name} in {folder} cannot be read ({type(error).__name__}: {str(error)[:160]}). Download it again."

@@ -31,8 +31,8 @@ class Upscaler(nn.Module):
             for _ in range(blocks)
         )
         self.tail = nn.Conv2d(width, 3 * FACTOR**2, 3, padding=1)
-        nn.init.zeros_(self.tail.weight)  # so that the first output is the bicubic one, with no checkerboard to unlearn
-        nn.init.zeros_(self.tail.bias)
+        for part in self.tail.parameters():  # so that the first output is the bicubic one, with no checkerboard to unlearn
+            nn.init.zeros_(part)
 
     def forward(self, pixels: Tensor) -> Tensor:
         x = self.head(pixels)

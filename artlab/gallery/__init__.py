@@ -33,7 +33,7 @@ from artlab.settings import Gallery
 TOGETHER = 8
 POLL = 1.0
 # Bytes of a PNG per pixel: what pictures of `mini` take, and somewhat less than photographs.
-PNG_BYTES = 1.6
+PNG_BYTES = 1.3
 
 
 class GalleryError(ValueError):
@@ -191,7 +191,7 @@ def finish(
     store.compile(item.id for item in items)
     known = store.rows()
     there = [(item, known[item.id]) for item in items if item.id in known]
-    measured = scores.measure(store, there) if settings.scores and there else {}
+    measured = scores.measure(store, there, settings.works) if settings.scores and there else {}
     sheets.write(store, wanted.name, there)
     signed = sheets.sign(store, there) if settings.c2pa else []
     store.write(page.NAME, page.render(wanted, there, measured, problems).encode())

@@ -1,6 +1,6 @@
 """Figures about each picture of a gallery, and which is best by which of them.
 
-agreement   cosine of picture and prompt (artlab's own pair of towers, which is not CLIP), less what its row's other prompts get
+agreement   cosine of picture and prompt (artlab's own pair of towers, which is not CLIP)
 style       nearness to the mean of the style's works in what hand and palette leave
 copy        distance to the nearest of those works over how near the works lie to each other; below 1 it is worth a look
 
@@ -9,7 +9,7 @@ They are read off networks that ship with artlab; what cannot be measured is lef
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,21 @@ MOST_WORKS = 64
 Scores = dict[str, dict[str, float]]
 
 
-def measure(store: Store, there: Sequence[tuple[Item, Row]]) -> Scores:
-    """The figures by item id, and kept in `scores.json`; those of unchanged pictures are not measured again."""
-    known = _known(store)
+class ScoreError(ValueError):
+    """Figures that cannot be taken as asked: why, and the way out."""
+
+
+def measure(store: Store, there: Sequence[tuple[Item, Row]], works: Sequence[str] = ()) -> Scores:
+    """The figures by item id, and kept in `scores.json`; those of unchanged pictures are not measured again.
+
+    `works` says where a style's works are, each as `STYLE=PORTFOLIO`. Raises ScoreError for one that is nothing of the kind.
+    """
+    told = dict(_told(word) for word in works)
+    known = {} if told else _known(store)
     found = {item.id: known[row["sha256"]] for item, row in there if row["sha256"] in known}
     todo = [(item, row) for item, row in there if item.id not in found]
     if todo:
-        found |= _measured(store, todo)
+        found |= _measured(store, todo, told)
         kept = {row["sha256"]: found[item.id] for item, row in there}
         store.write(NAME, json.dumps(kept, sort_keys=True, indent=1).encode())
     return found
@@ -47,7 +55,7 @@ def _known(store: Store) -> Scores:
         return {}
 
 
-def _measured(store: Store, todo: Sequence[tuple[Item, Row]]) -> Scores:
+def _measured(store: Store, todo: Sequence[tuple[Item, Row]], told: Mapping[str, str]) -> Scores:
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for item, row in todo:
@@ -56,7 +64,7 @@ def _measured(store: Store, todo: Sequence[tuple[Item, Row]]) -> Scores:
         pictures = [images.open_image(path) for path in paths]
     figures: Scores = {item.id: {} for item, _ in todo}
     _agreement(pictures, [item for item, _ in todo], figures)
-    _style(pictures, [item for item, _ in todo], figures)
+    _style(pictures, [item for item, _ in todo], figures, told)
     return figures
 
 
@@ -73,11 +81,11 @@ def _agreement(pictures: Sequence[Any], items: Sequence[Item], figures: Scores) 
         figures[item.id]["agreement"] = round(float(row[prompts.index(item.recipe.prompt)]), 4)
 
 
-def _style(pictures: Sequence[Any], items: Sequence[Item], figures: Scores) -> None:
+def _style(pictures: Sequence[Any], items: Sequence[Item], figures: Scores, told: Mapping[str, str]) -> None:
     """Against the works of each picture's first style, where that style still has them."""
     features: NDArray[np.float32] | None = None
     for folder in dict.fromkeys(item.works[0] for item in items if item.works):
-        works = _works(Path(folder))
+        works = _works(Path(folder), told)
         if len(works) < 4:
             continue
         of_works = metrics.style_features([images.open_image(path) for path in works])
@@ -91,14 +99,24 @@ def _style(pictures: Sequence[Any], items: Sequence[Item], figures: Scores) -> N
             figures[items[number].id] |= {"style": round(1 - float(apart), 4), "copy": round(float(copied) / usual, 3)}
 
 
-def _works(folder: Path) -> list[Path]:
-    """The works that a style was taught on, where they still lie on this machine; none otherwise."""
-    try:
-        source = str(style.load(folder).card["settings"]["portfolio"])
-        found = gather(sources.resolve(source), say=lambda message: None)
-    except (ValueError, OSError, KeyError, TypeError):
-        return []
-    return [work.path for work in found.kept][:MOST_WORKS]
+def _told(word: str) -> tuple[str, str]:
+    name, equals, source = word.partition("=")
+    if not equals or not source:
+        raise ScoreError(f"“{word}” does not say where a style's works are; write STYLE=PORTFOLIO, for example wren=my-works.")
+    return name, source
+
+
+def _works(folder: Path, told: Mapping[str, str]) -> list[Path]:
+    """The works that a style was taught on, where they still lie on this machine; none otherwise. A place that was told must hold some."""
+    found = style.load(folder)
+    source = told.get(found.name) or told.get(folder.name)
+    if source is None:
+        settings = found.card.get("settings")
+        source = str(settings.get("portfolio") or "") if isinstance(settings, dict) else ""
+        if not source or not (source.startswith(sources.DRAWN) or Path(source).expanduser().exists()):
+            return []
+    works = gather(sources.resolve(source), say=lambda message: None)
+    return [work.path for work in works.kept][:MOST_WORKS]
 
 
 def best(items: Sequence[Item], figures: Scores, by: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from safetensors.torch import load as load_tensors
 
 from artlab import checkpoints, files, metrics
 from artlab.bases import load_base
+from artlab.bases.latent import load_part
 from artlab.pretrain import autoencoder, cache, data, denoiser, export, figures, upscaler
 from artlab.settings import Pretrain
 
@@ -84,7 +85,7 @@ def _autoencoder(settings: Pretrain, place: _Place) -> Path:
 def _denoiser(settings: Pretrain, place: _Place) -> Path:
     if settings.start is not None and not (place.root / "vae").exists():
         shutil.copytree(settings.start / "vae", place.root / "vae")
-    initial = UNet2DConditionModel.from_pretrained(settings.start / "unet").float().state_dict() if settings.start else None
+    initial = load_part(UNet2DConditionModel, settings.start / "unet").float().state_dict() if settings.start else None
     model = AutoencoderDC.from_pretrained(place.root / "vae").float().eval()
     cached = cache.build(place.drawn, place.art, model, place.root / "cache", real_share=settings.real_share)
     denoiser.train(

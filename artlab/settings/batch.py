@@ -34,6 +34,8 @@ class Gallery(Settings):
     """Say how many pictures it would make, how long that takes and how much space they need, then stop."""
     scores: bool = True
     """Measure each picture: agreement with its prompt, nearness to its style, and whether it copies one of the style's works."""
+    works: tuple[str, ...] = ()
+    """Where a style's works are, for its figures: `--works wren=my-works`; its card's portfolio if left out, where it names one."""
     watermark: bool = True
     """Mark the pixels invisibly as made by a model; the mark outlives JPEG and resizing."""
     c2pa: bool = False
