@@ -79,7 +79,7 @@ def test_jobs_are_done_in_one_warm_process_in_the_artists_home(workers):
 
 
 def test_pause_saves_and_resume_goes_on(workers):
-    number = submit(steps=60)
+    number = submit(steps=300)
     workers()
     until(number, step_of(3))
     jobs.control(ARTIST, number, "save")
@@ -89,8 +89,8 @@ def test_pause_saves_and_resume_goes_on(workers):
     at = steps()[-1]
     jobs.control(ARTIST, number, "resume")
     until(number, "done")
-    assert steps() == list(range(1, 61))
-    assert at < 60
+    assert steps() == list(range(1, 301))
+    assert at < 300
     heard = list(files.read_jsonl(accounts.home_of(ARTIST) / "runs" / "count" / "heard.jsonl"))
     assert [row["what"] for row in heard] == ["save"]
 

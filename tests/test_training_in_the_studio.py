@@ -64,7 +64,9 @@ def test_kill_9_of_the_worker_changes_nothing_of_the_style(tiny_base_folder, hom
     own = accounts.home_of(ARTIST)
     drawing.draw_portfolio("vask", own / "works", count=8, height=96)
     shutil.copytree(tiny_base_folder, own / "bases" / "tiny")
-    common = settings(own / "works", "bases/tiny", max_train_steps=60, checkpointing_steps=10, validation_steps=15)
+    common = settings(
+        own / "works", "bases/tiny", max_train_steps=60, checkpointing_steps=10, validation_steps=15, trigger="vskx"
+    )
     whole, killed = (jobs.submit(ARTIST, "finetune", common | {"name": name}) for name in ("whole", "killed"))
     worker = start(home)
     try:
