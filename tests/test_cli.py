@@ -219,7 +219,8 @@ def test_a_reader_that_goes_away_is_no_fault():
 
 @pytest.mark.parametrize("verb", ["finetune", "generate"])
 def test_python_dash_m_is_the_same_door(verb):
-    text = (files.package() / f"{verb}.py").read_text(encoding="utf-8")
+    module, package = files.package() / f"{verb}.py", files.package() / verb / "__main__.py"
+    text = (package if package.exists() else module).read_text(encoding="utf-8")
     assert text.rstrip().endswith(f'sys.exit(cli.run_verb("{verb}", sys.argv[1:]))')
 
 

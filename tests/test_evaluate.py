@@ -110,10 +110,12 @@ def test_a_style_is_judged_on_one_page(portfolios, tiny_base_folder):
 
 
 def test_a_folder_of_pictures_is_judged_against_works(portfolios, tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
     for index in range(10):
-        drawing.draw_work("vask", 50 + index, height=64).picture.save(tmp_path / f"{index}.png")
+        drawing.draw_work("vask", 50 + index, height=64).picture.save(made / f"{index}.png")
     found = silently(
-        Evaluate(pictures=tmp_path, portfolio=str(portfolios[0]), control=portfolios[1], others=tuple(map(str, portfolios[1:])))
+        Evaluate(pictures=made, portfolio=str(portfolios[0]), control=portfolios[1], others=tuple(map(str, portfolios[1:])))
     )
     numbers = found.numbers
     assert numbers["counts"]["style"] == 10

@@ -196,7 +196,7 @@ def test_unknown_styles_and_bases_are_refused(make):
         make("a fox", base="nosuch")
 
 
-@pytest.mark.parametrize(("width", "ways"), [(100, "96 or 128"), (65, "64 or 96"), (1000, "992 or 1024")])
+@pytest.mark.parametrize(("width", "ways"), [(100, "96 or 112"), (65, "64 or 80"), (1000, "992 or 1008")])
 def test_a_size_that_does_not_fit_gets_the_two_nearest(make, width, ways):
     with pytest.raises(GenerateError, match=f"width of {width}.*{ways}"):
         make("a fox", width=width)

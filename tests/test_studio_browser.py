@@ -100,7 +100,9 @@ class Visitor:
         self.context = browser.new_context(viewport={"width": 1360, "height": 900}, **how)
         self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
-        self.page.on("console", lambda said: self.trouble.append(f"console: {said.text}") if said.type == "error" else None)
+        self.page.on(
+            "console", lambda said: self.trouble.append(f"console: {said.text} {said.location}") if said.type == "error" else None
+        )
         self.page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
         self.page.on("request", lambda asked: self._outside(asked.url, studio.address))
         self.page.on("dialog", lambda dialog: dialog.accept())

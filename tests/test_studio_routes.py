@@ -31,6 +31,7 @@ OPEN, OWN, FORM = (200, 200, 200), (401, 404, 200), (422, 422, 422)
 ROUTES = {
     ("GET", "/"): (401, 200, 200),
     ("GET", "/health"): OPEN,
+    ("GET", "/favicon.ico"): OPEN,
     ("GET", "/login"): OPEN,
     ("POST", "/login"): FORM,
     ("GET", "/register"): OPEN,

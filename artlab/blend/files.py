@@ -132,8 +132,10 @@ def to_bytes(adapter: Adapter, metadata: dict[str, str], *, half: bool) -> bytes
 def metadata(settings: Blend, name: str, trigger: str, parents: Sequence[tuple[Style, float]], mixed: Mixed) -> dict[str, str]:
     """What kohya's readers and ModelSpec's look for, `modelspec.merged_from` among it."""
     first = lora.metadata(parents[0][0].weights)
-    inherited = ("ss_base_model_version", "ss_v2", "ss_sd_model_name", "ss_resolution")
-    inherited += ("modelspec.architecture", "modelspec.implementation", "modelspec.resolution")
+    inherited = [
+        *("ss_base_model_version", "ss_v2", "ss_sd_model_name", "ss_resolution"),
+        *("modelspec.architecture", "modelspec.implementation", "modelspec.resolution"),
+    ]
     said = {key: first[key] for key in inherited if key in first}
     return said | {
         "ss_output_name": name,

@@ -43,7 +43,7 @@ def over_steps(schedule: Sequence[str], styles: Sequence[tuple[Style, float]]) -
             raise BlendError(
                 "crossfade goes from the first style to the others: give two styles at least, and no other schedule."
             )
-        curves = [(1.0, 0.0)] + [(0.0, 1.0)] * (len(styles) - 1)
+        curves: list[tuple[float, ...]] = [(1.0, 0.0), *[(0.0, 1.0)] * (len(styles) - 1)]
     else:
         curves = _curves(schedule, [one for one, _ in styles])
     return lambda share: [weight * _at(curve, share) for weight, curve in zip(weights, curves, strict=True)]

@@ -147,6 +147,7 @@ class Pretrain(Settings):
     half_steps: int = Field(20_000, ge=0)
     """The first steps of the denoiser, at half size: four times cheaper, for composition and palette."""
     upscaler_steps: int = Field(4_000, ge=1)
+    """Steps of the network that brings pictures to four times their size."""
     large_art: Path | None = None
     """Folder of real art of 384 px and more, at any depth, for the upscaler; drawn works alone if left out."""
     large_drawn: int = Field(600, ge=1)

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from artlab import accounts
 from artlab.studio.wall import Wall
 
-OPEN = ("/login", "/register", "/health", "/look/fonts/")
+OPEN = ("/login", "/register", "/health", "/favicon.ico", "/look/fonts/")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 SAFE = ("GET", "HEAD")
 CSP = (

@@ -129,6 +129,7 @@ def _add_front(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_api_route("/", home, methods=["GET"])
     app.add_api_route("/health", health, methods=["GET"])
+    app.add_api_route("/favicon.ico", favicon, methods=["GET"])
     app.add_api_route("/login", show_login, methods=["GET"])
     app.add_api_route("/login", login, methods=["POST"])
     app.add_api_route("/register", show_register, methods=["GET"])
@@ -140,6 +141,13 @@ def _add_front(app: FastAPI) -> None:
 def home(request: Request) -> Response:
     """The way in."""
     return RedirectResponse(f"{_root(request)}/ui/", 303)
+
+
+def favicon() -> Response:
+    """The mark in the browser's tab; Gradio's page asks for it by this name, whatever the page's head says."""
+    from artlab.studio import theme  # noqa: PLC0415 - it takes Gradio along
+
+    return Response(theme.icon(), media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
 
 
 def health() -> Response:

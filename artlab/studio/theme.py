@@ -122,12 +122,13 @@ def css() -> str:
 
 def head() -> str:
     """What goes into the page's head: the script for what Gradio has no parts for."""
-    mark = (
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><circle cx='4.5' cy='4.5' r='4' fill='"
-        + COLOURS["accent"][0]
-        + "'/></svg>"
-    )
-    return f'<link rel="icon" href="data:image/svg+xml,{quote(mark)}"><script src="{WHERE}/studio.js" defer></script>'
+    return f'<link rel="icon" href="data:image/svg+xml,{quote(icon())}"><script src="{WHERE}/studio.js" defer></script>'
+
+
+def icon() -> str:
+    """The studio's mark, an SVG."""
+    colour = COLOURS["accent"][0]
+    return f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><circle cx='4.5' cy='4.5' r='4' fill='{colour}'/></svg>"
 
 
 def banner() -> tuple[Any, Any]:

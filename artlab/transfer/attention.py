@@ -117,7 +117,7 @@ def repaint(
         return base.predict(x, torch.full((len(x),), step), rows).float()
 
     def wide(x: Tensor, step: int) -> Tensor:
-        return tiles.windows(*x.shape[2:], window, windows.overlap(base), lambda r, c: predict(x[..., r, c], step))
+        return tiles.windows(x.shape[2], x.shape[3], window, windows.overlap(base), lambda r, c: predict(x[..., r, c], step))
 
     with injected(base, look):
         trail_content = invert(base, content, steps, wide, lambda k: tell(k, content))
@@ -133,7 +133,7 @@ def repaint(
                 batch = torch.cat([beside[0][..., rows, columns], beside[1], now[..., rows, columns]])
                 return predict(batch, step)[-1:]
 
-            output = tiles.windows(*x.shape[2:], window, windows.overlap(base), paint)
+            output = tiles.windows(x.shape[2], x.shape[3], window, windows.overlap(base), paint)
             clean, noise = split(base, x, output, step)
             alpha, sigma = level(base, index - 1, steps)
             x = alpha * clean + sigma * noise

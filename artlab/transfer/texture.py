@@ -114,7 +114,7 @@ def _sums(picture: Tensor, masks: Tensor) -> list[list[Sums]]:
     total: list[list[Sums]] = []
     for shift in ((0, 0), (7, 11)):
         padded, weights = _pad(picture, shift), _pad(masks, shift, "constant")
-        for tile in tiles.partition(*padded.shape[1:], TILE, MARGIN, SHIFT):
+        for tile in tiles.partition(padded.shape[1], padded.shape[2], TILE, MARGIN, SHIFT):
             _gather(total, _own(_taps(padded, tile), tile), _weights(weights, tile))
     return total
 
@@ -171,7 +171,7 @@ class Refinement:
         self.pyramid = decompose(start, LEVELS)
         self.moves = [torch.zeros_like(level[: 1 if k < GREY else 3]).requires_grad_() for k, level in enumerate(self.pyramid)]
         free = (1 - paper).clamp(0, 1)
-        self.free = [nnf.adaptive_avg_pool2d(free[None], level.shape[1:])[0] for level in self.pyramid]
+        self.free = [nnf.adaptive_avg_pool2d(free[None], (level.shape[1], level.shape[2]))[0] for level in self.pyramid]
         self.adam = [Adam(torch.zeros_like(move), torch.zeros_like(move)) for move in self.moves]
         shifts = torch.randint(0, SHIFT, (SHIFTS, 2), generator=torch.Generator().manual_seed(plan.seed)).tolist()
         self.shifts: list[tuple[int, int]] = [(int(down), int(right)) for down, right in shifts]
@@ -221,7 +221,7 @@ class Refinement:
         shift = self.shifts[turn]
         leaf = picture.requires_grad_()
         padded = _pad(leaf, shift)
-        pieces = list(tiles.partition(*padded.shape[1:], TILE, MARGIN, SHIFT))
+        pieces = list(tiles.partition(padded.shape[1], padded.shape[2], TILE, MARGIN, SHIFT))
         total: list[list[Sums]] = []
         if len(pieces) == 1:
             layers = _taps(padded, pieces[0])
@@ -244,7 +244,7 @@ class Refinement:
 
     def _style(self, sums: Sequence[Sequence[Sums]]) -> tuple[float, list[list[tuple[Tensor, Tensor, Tensor, float]]]]:
         """The style loss, and per tap and region the mean, the pulls on mean and covariance, and the mass that they are shared by."""
-        loss, pulls = 0.0, []
+        loss, pulls = 0.0, list[list[tuple[Tensor, Tensor, Tensor, float]]]()
         for targets, layer, weight in zip(self.targets, sums, LAYERS, strict=True):
             mass = max(sum(one.mass for one in layer), 1e-9)
             pulls.append([])

@@ -79,9 +79,10 @@ def over(base: Base) -> Iterator[None]:
     predict: Callable[[Tensor, Tensor, Condition], Tensor] = base.predict
 
     def windowed(x_t: Tensor, steps: Tensor, condition: Condition) -> Tensor:
-        window = side(base, *x_t.shape[2:])
+        height, width = x_t.shape[2:]
+        window = side(base, height, width)
         return tiles.windows(
-            *x_t.shape[2:], window, overlap(base), lambda rows, columns: predict(x_t[..., rows, columns], steps, condition)
+            height, width, window, overlap(base), lambda rows, columns: predict(x_t[..., rows, columns], steps, condition)
         )
 
     def decoded(latents: Tensor) -> list[Image.Image]:
