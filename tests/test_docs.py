@@ -19,7 +19,7 @@ DESIGN = (ROOT / "docs" / "DESIGN.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "FORMATS.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 WITHOUT_SETTINGS = {"styles", "--help", "--version"}
-MADE_LATER = {"docs/demo.png", "docs/MEASURED.md", "docs/sheet-vask.png"}
+MADE_LATER = {"docs/demo.png", "docs/MEASURED.md", "docs/sheet-vask.webp"}
 
 FENCE = re.compile(r"^```.*?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

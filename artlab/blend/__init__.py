@@ -124,7 +124,7 @@ def _preview(settings: Blend, weights: bytes, card: dict[str, Any], parents: Par
             )
         finally:
             lora.detach(base)
-    return _png(images.contact_sheet(made, min(4, len(made))))
+    return _png(images.contact_sheet(base.upscale(made), min(4, len(made))))
 
 
 def _stacked(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -155,7 +155,7 @@ class Course:
         finally:
             self.trainer.swap()
         paths = []
-        for index, picture in enumerate(made):
+        for index, picture in enumerate(self.base.upscale(made)):
             path = self.run.samples / f"step-{at:06d}-{index}.png"
             files.write(path, png(picture))
             paths.append(path)
