@@ -205,7 +205,7 @@ def finish(
 
 
 def _foretold(work: _Work, wanted: Plan, problems: Sequence[Problem]) -> Made:
-    """Count, time and space, told on stdout; time from a picture of a few steps made now."""
+    """Count, time and space, in place of a page's address; time from a picture of a few steps made now."""
     todo, settings = work.todo, work.settings
     told = [f"“{wanted.name}”: {len(work.items)} pictures; {work.there} are there, {len(todo)} would be made."]
     if todo:
@@ -217,7 +217,6 @@ def _foretold(work: _Work, wanted: Plan, problems: Sequence[Problem]) -> Made:
             f"machine's, measured just now, and about {space / 1e6:.3g} MB."
         )
     told += [f"Not to be made: {problem}." for problem in problems]
-    print("\n".join(told))
     return Made("\n".join(told), work.store.address, 0, work.there, 0.0, list(problems))
 
 

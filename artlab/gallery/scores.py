@@ -2,7 +2,7 @@
 
 agreement   cosine of picture and prompt (artlab's own pair of towers, which is not CLIP)
 style       nearness to the mean of the style's works in what hand and palette leave
-copy        distance to the nearest of those works over how near the works lie to each other; below 1 it is worth a look
+copy        how near the picture lies to the nearest of those works, over what one new work in a hundred falls below; below 1 it is worth a look
 
 They are read off networks that ship with artlab; what cannot be measured is left out, never guessed.
 """

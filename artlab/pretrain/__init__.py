@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderDC, UNet2DConditionModel
-from safetensors.torch import load as load_tensors
 
 from artlab import checkpoints, files, metrics
 from artlab.bases import load_base
 from artlab.bases.latent import load_part
-from artlab.pretrain import autoencoder, cache, data, denoiser, export, figures, upscaler
+from artlab.pretrain import autoencoder, bookmarks, cache, data, denoiser, export, figures, upscaler
 from artlab.settings import Pretrain
 
 
@@ -130,9 +129,7 @@ def _export(settings: Pretrain, place: _Place) -> Path:
     if newest is None:
         raise PretrainError(f"{place.root} holds no trained denoiser yet; run `artlab pretrain denoiser` first.")
     unet = denoiser.build()
-    unet.load_state_dict(
-        denoiser.under(load_tensors((newest / "state.safetensors").read_bytes()), f"average{len(denoiser.AVERAGES) - 1}.")
-    )
+    unet.load_state_dict(bookmarks.under(bookmarks.read(newest), f"average{len(denoiser.AVERAGES) - 1}."))
     facts = {
         "denoiser_steps": checkpoints.step_of(newest),
         "batch_size": settings.batch_size,

@@ -16,11 +16,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderDC
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from artlab import checkpoints, files
+from artlab import files
+from artlab.pretrain import bookmarks
 from artlab.pretrain.data import Source
 
 LATENT_CHANNELS = 8
@@ -68,7 +67,8 @@ def train(
     average = build().requires_grad_(False)
     average.load_state_dict(model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
-    start = _resume(folder, model, average, optimizer)
+    weights = {"model": model.state_dict(), "average": average.state_dict()}
+    start = bookmarks.resume(folder, weights, optimizer)
     pools = [source.indices(held_out=False) for source in sources]
     arrays = [source.pictures for source in sources]
     for step in range(start, steps):
@@ -99,7 +99,7 @@ def train(
                 }
             )
         if (step + 1) % save_every == 0 or step + 1 == steps:
-            _save(folder, step + 1, model, average, optimizer)
+            bookmarks.save(folder, step + 1, weights, optimizer)
     return average
 
 
@@ -122,7 +122,7 @@ def loss(
         "moments": 0.02 * (middle.square().mean() + spread.clamp_min(1e-4).log().square().mean()),
     }
     if features is not None:
-        terms["features"] = 0.3 * sum(_relative(a, b) for a, b in zip(features(made), features(target), strict=True))
+        terms["features"] = 0.3 * sum(relative(a, b) for a, b in zip(features(made), features(target), strict=True))
     return terms
 
 
@@ -178,38 +178,14 @@ def _crops(arrays: Sequence[np.ndarray], pools: Sequence[np.ndarray], rng: np.ra
     return to_tensor(np.stack(pictures))
 
 
-def _relative(a: Tensor, b: Tensor) -> Tensor:
+def relative(a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared distance, as a share of the second one's mean square."""
     return (a - b).square().mean() / b.detach().square().mean().clamp_min(1e-6)
 
 
 def _follow(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
     with torch.no_grad():
         torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in model.parameters()], 1 - decay)
-
-
-def _save(folder: Path, step: int, model: AutoencoderDC, average: AutoencoderDC, optimizer: torch.optim.Optimizer) -> None:
-    state = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
-    state |= {f"average.{k}": v.contiguous() for k, v in average.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        state |= {f"optimizer.{index}.{k}": torch.as_tensor(v).contiguous() for k, v in moments.items()}
-    checkpoints.save(folder, step, {"state.safetensors": save_tensors(state)})
-
-
-def _resume(folder: Path, model: AutoencoderDC, average: AutoencoderDC, optimizer: torch.optim.Optimizer) -> int:
-    newest = checkpoints.latest(folder) if folder.exists() else None
-    if newest is None:
-        return 0
-    state = load_tensors((newest / "state.safetensors").read_bytes())
-    pick = lambda prefix: {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}  # noqa: E731
-    model.load_state_dict(pick("model."))
-    average.load_state_dict(pick("average."))
-    described = optimizer.state_dict()
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in pick("optimizer.").items():
-        index, name = key.split(".", 1)
-        moments.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({**described, "state": moments})
-    return checkpoints.step_of(newest)
 
 
 def log_to(path: Path) -> Report:

@@ -16,12 +16,10 @@ import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from artlab import checkpoints
 from artlab.bases.schedule import Schedule
+from artlab.pretrain import bookmarks
 
 SCHEDULER: dict[str, Any] = {
     "_class_name": "DDIMScheduler",
@@ -104,7 +102,8 @@ def train(
         model.load_state_dict(initial)
     averages = [{k: v.clone() for k, v in model.state_dict().items()} for _ in AVERAGES]
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    start = _resume(folder, model, averages, optimizer)
+    weights = {"model": model.state_dict(), **{f"average{index}": average for index, average in enumerate(averages)}}
+    start = bookmarks.resume(folder, weights, optimizer)
     schedule = Schedule(SCHEDULER)
     seen = np.flatnonzero(~cache.held_out)
     chance = cache.weight[seen] / cache.weight[seen].sum()
@@ -136,7 +135,7 @@ def train(
         if (step + 1) % check_every == 0:
             report({"step": step + 1, "held_out": stable_loss(averages[0], cache, half=half)})
         if (step + 1) % save_every == 0 or step + 1 == steps:
-            _save(folder, step + 1, model, averages, optimizer)
+            bookmarks.save(folder, step + 1, weights, optimizer)
     return averages[-1]
 
 
@@ -175,36 +174,3 @@ def _follow(averages: Sequence[dict[str, Tensor]], model: torch.nn.Module, step:
         now = list(model.state_dict().values())
         for decay, average in zip(AVERAGES, averages, strict=True):
             torch._foreach_lerp_(list(average.values()), now, 1 - min(decay, (step + 1) / (step + 20)))
-
-
-def _save(
-    folder: Path, step: int, model: torch.nn.Module, averages: Sequence[dict[str, Tensor]], optimizer: torch.optim.Optimizer
-) -> None:
-    state = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
-    for index, average in enumerate(averages):
-        state |= {f"average{index}.{k}": v.contiguous() for k, v in average.items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        state |= {f"optimizer.{index}.{k}": torch.as_tensor(v).contiguous() for k, v in moments.items()}
-    checkpoints.save(folder, step, {"state.safetensors": save_tensors(state)})
-
-
-def _resume(folder: Path, model: torch.nn.Module, averages: Sequence[dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> int:
-    newest = checkpoints.latest(folder) if folder.exists() else None
-    if newest is None:
-        return 0
-    state = load_tensors((newest / "state.safetensors").read_bytes())
-    model.load_state_dict(under(state, "model."))
-    for index, average in enumerate(averages):
-        for key, value in under(state, f"average{index}.").items():
-            average[key].copy_(value)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in under(state, "optimizer.").items():
-        number, name = key.split(".", 1)
-        moments.setdefault(int(number), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    return checkpoints.step_of(newest)
-
-
-def under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names start with a prefix, without it."""
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

@@ -4,7 +4,7 @@ The small pictures go through the autoencoder with a little noise on their laten
 learns to draw clean edges from unclean ones. Loss: L1, L1 of the picture's gradients, and the distance of EfficientNet features.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +13,20 @@ import torch.nn.functional as F
 from diffusers import AutoencoderDC
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from artlab import checkpoints, drawing, files
+from artlab import drawing, files
 from artlab.bases.upscaler import FACTOR, Upscaler
 from artlab.drawing.layouts import layouts_for
 from artlab.drawing.media import MEDIA
 from artlab.drawing.palettes import PALETTES
-from artlab.pretrain.autoencoder import to_tensor
+from artlab.pretrain import bookmarks
+from artlab.pretrain.autoencoder import Report, relative, to_tensor
 from artlab.pretrain.data import HELD_OUT, TOO_BUSY, WORLD
 
 SIDE = 384  # of the large pictures
 NOISE = (0.0, 0.1, 0.2)  # on the latents, whose deviation is 1
-Report = Callable[[dict[str, float]], None]
 
 
 def prepare(art: Path | None, autoencoder: AutoencoderDC, folder: Path, *, drawn: int, seed: int = 0) -> Path:
@@ -100,7 +99,8 @@ def train(
     average = Upscaler().requires_grad_(False)
     average.load_state_dict(model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-    for step in range(_resume(folder, model, average, optimizer), steps):
+    weights = {"model": model.state_dict(), "average": average.state_dict()}
+    for step in range(bookmarks.resume(folder, weights, optimizer), steps):
         rng = np.random.default_rng([seed, step])
         pixels, target = _crops(large, small, rng.choice(seen, size=batch_size), rng, crop)
         for group in optimizer.param_groups:
@@ -116,7 +116,7 @@ def train(
         if (step + 1) % 50 == 0:
             report({"step": step + 1, **{key: float(value.detach()) for key, value in losses.items()}})
         if (step + 1) % save_every == 0 or step + 1 == steps:
-            _save(folder, step + 1, model, average, optimizer)
+            bookmarks.save(folder, step + 1, weights, optimizer)
     return average
 
 
@@ -128,7 +128,7 @@ def loss(made: Tensor, target: Tensor, features: Callable[[Tensor], list[Tensor]
     }
     if features is not None:
         pairs = zip(features(made), features(target), strict=True)
-        terms["features"] = 0.1 * torch.stack([_relative(a, b) for a, b in pairs]).sum()
+        terms["features"] = 0.1 * torch.stack([relative(a, b) for a, b in pairs]).sum()
     return terms
 
 
@@ -162,35 +162,6 @@ def _crops(
     return to_tensor(np.stack(lows)), to_tensor(np.stack(highs))
 
 
-def _relative(a: Tensor, b: Tensor) -> Tensor:
-    return (a - b).square().mean() / b.detach().square().mean().clamp_min(1e-6)
-
-
 def save(network: Upscaler, file: Path) -> None:
     """The network in half precision."""
     files.write(file, save_tensors({key: value.half().contiguous() for key, value in network.state_dict().items()}))
-
-
-def _save(folder: Path, step: int, model: Upscaler, average: Upscaler, optimizer: torch.optim.Optimizer) -> None:
-    state = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
-    state |= {f"average.{k}": v.contiguous() for k, v in average.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        state |= {f"optimizer.{index}.{k}": torch.as_tensor(v).contiguous() for k, v in moments.items()}
-    checkpoints.save(folder, step, {"state.safetensors": save_tensors(state)})
-
-
-def _resume(folder: Path, model: Upscaler, average: Upscaler, optimizer: torch.optim.Optimizer) -> int:
-    newest = checkpoints.latest(folder) if folder.exists() else None
-    if newest is None:
-        return 0
-    state = load_tensors((newest / "state.safetensors").read_bytes())
-    parts: Sequence[tuple[str, Upscaler]] = (("model.", model), ("average.", average))
-    for prefix, network in parts:
-        network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in state.items():
-        if key.startswith("optimizer."):
-            index, name = key.removeprefix("optimizer.").split(".", 1)
-            moments.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    return checkpoints.step_of(newest)
