@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from artlab import metrics
 from artlab.metrics import copying, extractors
 from artlab.metrics.errors import MissingNetwork
 
@@ -65,10 +64,10 @@ class Score:
 
 
 class Judge:
-    """Knows the works (style and content features) and the prompts; looks at pictures of those prompts, in their order."""
+    """Knows the works (features of style and of layout) and the prompts; looks at pictures of those prompts, in their order."""
 
-    def __init__(self, works: ArrayLike, contents: ArrayLike, prompts: Sequence[str]) -> None:
-        self.works, self.contents = np.asarray(works, dtype=np.float64), np.asarray(contents, dtype=np.float64)
+    def __init__(self, works: ArrayLike, layouts: ArrayLike, prompts: Sequence[str]) -> None:
+        self.works, self.layouts = np.asarray(works, dtype=np.float64), np.asarray(layouts, dtype=np.float64)
         self.prompts = list(prompts)
         self.network = _reader()
         self.texts = self.network.texts(self.prompts) if self.network else None
@@ -76,16 +75,16 @@ class Judge:
     @classmethod
     def watching(cls, works: Sequence[Image.Image], prompts: Sequence[str]) -> "Judge":
         """The judge of works as pictures, for a training."""
-        return cls(extractors.get("style").features(works), extractors.get(metrics.EXTRACTOR).features(works), prompts)
+        return cls(extractors.get("style").features(works), extractors.get(copying.EXTRACTOR).features(works), prompts)
 
     def __call__(self, step: int, pictures: Sequence[Image.Image]) -> Score:
         """The score of pictures of the prompts. Needs as many pictures as prompts."""
-        style, contents = (extractors.get(name).features(pictures) for name in ("style", metrics.EXTRACTOR))
+        style, layouts = (extractors.get(name).features(pictures) for name in ("style", copying.EXTRACTOR))
         near = nearness(style, self.works)
         agree = np.zeros(len(pictures))
         if self.texts is not None:
             agree = gaps(extractors.get(READER).features(pictures), self.texts)
-        flagged = copying.calibrated_nearest(contents, self.contents).flagged
+        flagged = copying.calibrated_nearest(layouts, self.layouts).flagged
         return Score(step, tuple(map(float, near)), tuple(map(float, agree)), tuple(map(bool, flagged)))
 
 

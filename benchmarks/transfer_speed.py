@@ -30,10 +30,16 @@ def gaussian(layer: Tensor) -> tuple[Tensor, Tensor]:
     return mean, flat @ flat.T / flat.shape[1] - torch.outer(mean, mean)
 
 
-def root(matrix: Tensor) -> Tensor:
-    """Square root of a covariance, differentiable."""
-    values, vectors = torch.linalg.eigh(matrix + 1e-6 * torch.eye(len(matrix)))
-    return vectors * values.clamp_min(1e-12).sqrt() @ vectors.T
+def root(matrix: Tensor, rounds: int = 18) -> Tensor:
+    """Square root of a covariance by Newton and Schulz, as that program takes it; differentiable."""
+    eye = torch.eye(len(matrix))
+    matrix = matrix + 1e-4 * matrix.diagonal().mean() * eye
+    size = matrix.norm()
+    y, z = matrix / size, eye
+    for _ in range(rounds):
+        middle = (3 * eye - z @ y) / 2
+        y, z = y @ middle, middle @ z
+    return y * size.sqrt()
 
 
 class Loss:

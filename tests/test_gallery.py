@@ -303,7 +303,7 @@ def test_ids_are_of_the_recipe_alone(planned, tiny_base_folder):
 
 def test_figures_need_the_works_and_say_what_is_best_by_which(make, planned, base, tmp_path):
     teach(base)
-    for number, colour in enumerate(("red", "orange", "yellow", "brown", "pink", "maroon")):
+    for number, colour in enumerate(("red", "orange", "yellow", "brown", "pink", "maroon", "navy", "teal", "olive")):
         picture = Image.linear_gradient("L").convert("RGB").resize((96 + 8 * number, 96))
         picture.paste(colour, (0, 0, 48, 48))
         (tmp_path / "works").mkdir(exist_ok=True)

@@ -93,6 +93,7 @@ def _distance(
 # -- how far from the base towards the works --------------------------------------------------------------------------------
 
 
+WIDEST = 1.5  # of the whole way: a longer interval says neither there nor back
 ASPECTS: dict[str, tuple[str, Callable[[Mapping[str, Rows]], Rows]]] = {
     "palette": ("palette", lambda sets: sets["palette"]),
     "brushwork": ("style", lambda sets: sets["style"][:, :HANDS]),
@@ -106,7 +107,8 @@ def ways(
 ) -> list[dict[str, Any]]:
     """How far the style went from the base (0) to the works (1), by the share of the base's energy distance that is gone.
 
-    With a bootstrap interval over all three sets. Refused where the base's pictures are not surely apart from the works.
+    With a bootstrap interval over all three sets. Refused where the base's pictures are not surely apart from the works, and where that
+    interval is too wide to say anything.
     """
     found: list[dict[str, Any]] = []
     for aspect, (extractor, columns) in ASPECTS.items():
@@ -122,6 +124,10 @@ def ways(
             found.append(head | {"refused": why})
             continue
         value, low, high = _way(works, mine, bases, seed)
+        if high - low > WIDEST:
+            why = f"the interval runs from {low:.0%} to {high:.0%}: so few pictures cannot say how far it went."
+            found.append(head | {"refused": why})
+            continue
         found.append(head | {"value": value, "interval": [low, high]})
     return found
 
@@ -214,7 +220,7 @@ def copying_figures(works: Rows, sets: Mapping[str, Rows]) -> dict[str, Any]:
     threshold = next(iter(found.values())).threshold
     told = {name: _told(one, sets[name], works) for name, one in found.items()}
     own = [float(r) for r in next(iter(found.values())).own]
-    return {"extractor": "effnet-lite0", "works": len(works), "threshold": threshold, "own": own, "sets": told}
+    return {"extractor": copying.EXTRACTOR, "works": len(works), "threshold": threshold, "own": own, "sets": told}
 
 
 def _told(one: copying.Nearest, rows: Rows, works: Rows) -> dict[str, Any]:

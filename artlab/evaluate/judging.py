@@ -13,7 +13,7 @@ from artlab import __version__, files, images, judge, metrics
 from artlab.evaluate import curve, figures, palette, report
 from artlab.evaluate.material import LEAST, Others, Say, Shown, Works, alike, common_size, others, prompts, spread
 from artlab.generate import warm
-from artlab.metrics import agreement, critic, extractors
+from artlab.metrics import agreement, copying, critic, extractors
 from artlab.metrics.errors import MetricError, MissingNetwork
 from artlab.settings import Evaluate
 from artlab.style import Style
@@ -21,7 +21,7 @@ from artlab.style import Style
 Rows = NDArray[Any]
 Features = Mapping[str, Rows]
 Tell = Callable[[str], object]
-ALWAYS = ("style", metrics.EXTRACTOR)
+ALWAYS = ("style", metrics.EXTRACTOR, copying.EXTRACTOR)
 ALONE = 20
 """Held-out works from which on distances are taken to them alone."""
 ROWS, WORST = 6, 10
@@ -104,13 +104,13 @@ def numbers(seen: Seen) -> dict[str, Any]:
     settings, sets, control = seen.settings, seen.sets, seen.control
     reference = seen.sets["held"] if seen.alone else seen.whole
     contents = {name: sets[name][metrics.EXTRACTOR] for name in ("style", "base", "held")}
-    works = sets["train"][metrics.EXTRACTOR]
+    works, drafts = sets["train"][copying.EXTRACTOR], {name: sets[name][copying.EXTRACTOR] for name in contents}
     found = _head(seen) | {
         "fidelity": figures.fidelity_figures(reference, sets["style"], control, seed=settings.seed),
         "ways": figures.ways(reference, sets["style"], control, seed=settings.seed) if control else [],
         "nearness": _nearness(seen),
-        "copying": figures.copying_figures(works, contents),
-        "worst": figures.worst(works, contents["style"], WORST),
+        "copying": figures.copying_figures(works, drafts),
+        "worst": figures.worst(works, drafts["style"], WORST),
         "variety": figures.variety(
             seen.whole[metrics.EXTRACTOR], contents["style"], contents["base"] if control else None, seed=settings.seed
         ),
@@ -307,7 +307,7 @@ def curve_of(seen: Seen, folder: Path, tell: Tell) -> curve.Curve | str | None:
     if len(seen.hers.train) < judge.LEAST:
         return f"A curve over the steps needs {judge.LEAST} works to learn from; there are {len(seen.hers.train)}."
     texts = [text for text, _ in spread(prompts(settings, seen.hers), settings.curve_count)]
-    who = judge.Judge(seen.sets["train"]["style"], seen.sets["train"][metrics.EXTRACTOR], texts)
+    who = judge.Judge(seen.sets["train"]["style"], seen.sets["train"][copying.EXTRACTOR], texts)
     base = warm(str(taught.base["name"]), settings.device)
     return curve.curve(settings, base, kept, texts, taught.trigger, who, folder / "curve", tell)
 

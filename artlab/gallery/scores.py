@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from artlab import images, metrics, sources, style
 from artlab.gallery.items import Item
 from artlab.gallery.store import Row, Store
-from artlab.metrics import extractors
+from artlab.metrics import copying, extractors
 from artlab.metrics.errors import MetricError
 from artlab.portfolio import gather
 
@@ -88,15 +88,21 @@ def _style(pictures: Sequence[Any], items: Sequence[Item], figures: Scores, told
         works = _works(Path(folder), told)
         if len(works) < 4:
             continue
-        of_works = metrics.style_features([images.open_image(path) for path in works])
+        originals = [images.open_image(path) for path in works]
+        of_works = metrics.style_features(originals)
         features = metrics.style_features(list(pictures)) if features is None else features
         mine = [number for number, item in enumerate(items) if item.works[:1] == (folder,)]
         middle = of_works.mean(axis=0, keepdims=True)
         near, _ = metrics.nearest(features[mine], middle)
-        distance, _ = metrics.nearest(features[mine], of_works)
-        usual = float(np.median(metrics.nearest(of_works, of_works, itself=True)[0])) or 1e-9
-        for number, apart, copied in zip(mine, near, distance, strict=True):
-            figures[items[number].id] |= {"style": round(1 - float(apart), 4), "copy": round(float(copied) / usual, 3)}
+        for number, apart in zip(mine, near, strict=True):
+            figures[items[number].id]["style"] = round(1 - float(apart), 4)
+        if len(originals) >= copying.LEAST:
+            layout = extractors.get(copying.EXTRACTOR)
+            copied = copying.calibrated_nearest(
+                layout.features([pictures[number] for number in mine]), layout.features(originals)
+            )
+            for number, ratio in zip(mine, copied.ratios / copied.threshold, strict=True):
+                figures[items[number].id]["copy"] = round(float(ratio), 3)
 
 
 def _told(word: str) -> tuple[str, str]:

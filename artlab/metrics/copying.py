@@ -14,6 +14,8 @@ from artlab.metrics.nulls import distances
 
 LEAST = 8
 DUPLICATE = 0.05
+EXTRACTOR = "layout"
+"""Whose distances tell a copy: compressed, shrunk, toned and mirrored ones stay near, most of which a network's pooled features let pass."""
 _SETS = ("generated pictures", "works")
 
 
