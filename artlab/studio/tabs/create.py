@@ -1,6 +1,6 @@
 """Create: say it, press the button, look. From words, from a picture, in a blend, or a painted part anew."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from artlab import jobs
@@ -26,6 +26,140 @@ MAKING = tuple(verb for _, verb in MODES.values()) + making.AFTER
 
 def build(context: "Context") -> None:
     """The tab."""
+    _listen(context, _laid_out())
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The tab's components, and what its forms say."""
+
+    prompt: Any
+    mode: Any
+    well: Any
+    easel: Any
+    rows: list[Any]
+    styles: list[Any]
+    count: Any
+    shape: Any
+    own: list[tuple[str, Any, list[Any]]]
+    make: Any
+    trouble: Any
+    seed: Any
+    more_form: list[forms.Field]
+    more: list[Any]
+    stage: Any
+    hold: Any
+    seen: Any
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What `wish` reads, in its order."""
+        own = [component for _, _, components in self.own for component in components]
+        return [self.prompt, self.mode, *self.styles, self.count, self.shape, self.seed, *self.more, *own]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Everything that a message may change."""
+        shown = [self.well, self.easel, *(group for _, group, _ in self.own), self.stage, self.seen, self.hold, self.trouble]
+        return [self.prompt, self.mode, *self.styles, *self.rows, self.count, self.shape, self.seed, *self.more, *shown]
+
+    def wish(self, values: tuple[Any, ...], hold: dict[str, Any]) -> Wish:
+        """What is asked for: the values of `inputs`, and what the page holds."""
+        words, how, *rest = values
+        chosen, rest = rest[: 2 * STYLES], rest[2 * STYLES :]
+        many, form, number, *rest = rest
+        picked = tuple((str(chosen[2 * n]), float(chosen[2 * n + 1] or 0)) for n in range(STYLES) if chosen[2 * n])
+        extra = forms.values(self.more_form, rest[: len(self.more)])
+        at = len(self.more)
+        for name, _, components in self.own:
+            if name == how:
+                extra |= forms.values(_own_fields(name), rest[at : at + len(components)])
+            at += len(components)
+        return Wish(
+            str(words or ""), picked, str(how), _count(many), str(form), _seed(number),
+            str(hold.get("picture", "")), str(hold.get("mask", "")), extra,
+        )  # fmt: skip
+
+    def fill(self, shelf: Shelf, wish: Wish) -> dict[Any, Any]:
+        """Every component as a wish has it."""
+        import gradio as gr
+
+        choices = [NONE, *((one.name, one.folder.name) for one in shelf.styles())]
+        names = {value for _, value in choices}
+        picked = [(name, weight) for name, weight in wish.styles if name in names]
+        updates: dict[Any, Any] = {
+            self.prompt: wish.prompt,
+            self.count: wish.count,
+            self.shape: wish.shape,
+            self.seed: "" if wish.seed is None else str(wish.seed),
+            self.mode: wish.mode,
+        }
+        for number in range(STYLES):
+            name, weight = picked[number] if number < len(picked) else ("", 1.0)
+            updates[self.styles[2 * number]] = gr.Dropdown(choices=choices, value=name)
+            updates[self.styles[2 * number + 1]] = weight
+            updates[self.rows[number]] = gr.Row(visible=number <= len(picked))
+        for field, component in zip(self.more_form, self.more, strict=True):
+            updates[component] = wish.more.get(field.name, field.default)
+        return updates | self.modal(shelf, wish.mode, {"picture": wish.picture, "mask": wish.mask})
+
+    def modal(self, shelf: Shelf, how: str, hold: dict[str, Any]) -> dict[Any, Any]:
+        """What a mode shows and hides."""
+        import gradio as gr
+
+        return {
+            self.well: gr.Markdown(
+                well_html(shelf, hold), visible=how == "picture" or (how == "part" and not hold.get("picture"))
+            ),
+            self.easel: gr.Markdown(
+                easel_html(shelf, hold if how == "part" else {}),
+                visible=how == "blend" or (how == "part" and bool(hold.get("picture"))),
+            ),
+            **{group: gr.Column(visible=name == how) for name, group, _ in self.own},
+        }
+
+    def follow(self, shelf: Shelf, message: dict[str, Any], hold: dict[str, Any], how: str) -> dict[Any, Any]:
+        """Do what a picture's button or the page says; the components that change."""
+        which, act = word(message, "id", 1000), message.get("act")
+        if act == "mask":
+            hold["mask"] = "" if message.get("empty") is True else making.desk_path(shelf, which)
+            return {self.hold: hold}
+        if act == "recipe":
+            return self.recall(shelf, album.made(shelf.path(making.desk_path(shelf, which))) or message.get("recipe"))
+        if act == "picture":
+            hold |= {"picture": making.desk_path(shelf, which), "mask": ""}
+            return {self.hold: hold, self.trouble: "", **self.modal(shelf, how, hold)}
+        entry = Album(shelf).entry(which)
+        if act == "settings":
+            return self.recall(shelf, album.made(entry.path))
+        if act in ("from", "repaint"):
+            hold |= {"picture": entry.id, "mask": ""}
+            to = "part" if act == "repaint" else "picture"
+            to = to if making.can(MODES[to][1]) else how
+            return {self.hold: hold, self.mode: to, self.trouble: "", **self.modal(shelf, to, hold)}
+        if act in making.AFTER and making.can(str(act)):
+            jobs.submit(shelf.artist, str(act), making.after(str(act), entry.id, shelf), title=album.prompt_of(entry.path)[:80])
+        elif act == "star":
+            Album(shelf).mark("star", [entry.id], not entry.starred)
+        elif act == "compare":
+            hold["beside"] = "" if hold.get("beside") else _neighbour(shelf, entry.id)
+        elif act == "show":
+            hold["show"] = entry.id
+        return {self.hold: hold, self.stage: stage_html(shelf, hold), self.seen: stamp(shelf), self.trouble: ""}
+
+    def recall(self, shelf: Shelf, found: Any) -> dict[Any, Any]:
+        """The settings of a picture, back in the form. Raises FormError where it does not tell them."""
+        import gradio as gr
+
+        if not found:
+            raise FormError("This picture does not say how it was made.")
+        wish, told = making.from_recipe(found, shelf)
+        gr.Info(told, duration=6)
+        return {**self.fill(shelf, wish), self.trouble: ""}
+
+
+def _laid_out() -> Desk:
+    """The components, where they stand."""
     import gradio as gr
 
     with gr.Row(elem_classes="two"):
@@ -71,33 +205,39 @@ def build(context: "Context") -> None:
                                          note="Drop one that artlab made, and its settings come back."))  # fmt: skip
         with gr.Column(scale=8, min_width=420):
             stage = markup.place()
-    hold, seen, box = gr.State({}), gr.State(""), bridge("create-act")
-    own_values = [component for _, _, components in own for component in components]
-    groups = [group for _, group, _ in own]
-    inputs = [prompt, mode, *styles, count, shape, seed, *more, *own_values]
-    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    return Desk(
+        prompt,
+        mode,
+        well,
+        easel,
+        rows,
+        styles,
+        count,
+        shape,
+        own,
+        make,
+        trouble,
+        seed,
+        more_form,
+        more,
+        stage,
+        hold=gr.State({}),
+        seen=gr.State(""),
+    )
 
-    def wish_of(values: tuple[Any, ...], hold: dict[str, Any]) -> Wish:
-        words, how, *rest = values
-        chosen, rest = rest[: 2 * STYLES], rest[2 * STYLES :]
-        many, form, number, *rest = rest
-        picked = tuple((str(chosen[2 * n]), float(chosen[2 * n + 1] or 0)) for n in range(STYLES) if chosen[2 * n])
-        extra = forms.values(more_form, rest[: len(more)])
-        at = len(more)
-        for name, _, components in own:
-            if name == how:
-                extra |= forms.values(_own_fields(name), rest[at : at + len(components)])
-            at += len(components)
-        return Wish(
-            str(words or ""), picked, str(how), _count(many), str(form), _seed(number),
-            str(hold.get("picture", "")), str(hold.get("mask", "")), extra,
-        )  # fmt: skip
+
+def _listen(context: "Context", desk: Desk) -> None:
+    """What happens when; the owner is read from the request every time."""
+    import gradio as gr
+
+    box, known = bridge("create-act"), gr.State("")
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
 
     def press(hold: dict[str, Any], request: gr.Request, *values: Any) -> Any:
         shelf = Shelf.of(request)
         hold = {**hold, "show": "", "beside": ""}
         try:
-            wish = wish_of(values, hold)
+            wish = desk.wish(values, hold)
             verb, given = making.settings_for(wish, shelf)
             jobs.submit(shelf.artist, verb, given, title=wish.prompt[:80] or MODES[wish.mode][0])
             _keep(shelf, wish)
@@ -108,42 +248,10 @@ def build(context: "Context") -> None:
     def begin(request: gr.Request) -> Any:
         shelf = Shelf.of(request)
         wish = _kept(shelf)
-        return {**fill(shelf, wish), stage: stage_html(shelf, {}), seen: stamp(shelf)}
-
-    def fill(shelf: Shelf, wish: Wish) -> dict[Any, Any]:
-        """Every component as a wish has it."""
-        choices = [NONE, *((one.name, one.folder.name) for one in shelf.styles())]
-        names = {value for _, value in choices}
-        picked = [(name, weight) for name, weight in wish.styles if name in names]
-        updates: dict[Any, Any] = {
-            prompt: wish.prompt,
-            count: wish.count,
-            shape: wish.shape,
-            seed: "" if wish.seed is None else str(wish.seed),
-            mode: wish.mode,
-        }
-        for number in range(STYLES):
-            name, weight = picked[number] if number < len(picked) else ("", 1.0)
-            updates[styles[2 * number]] = gr.Dropdown(choices=choices, value=name)
-            updates[styles[2 * number + 1]] = weight
-            updates[rows[number]] = gr.Row(visible=number <= len(picked))
-        for field, component in zip(more_form, more, strict=True):
-            updates[component] = wish.more.get(field.name, field.default)
-        return updates | modal(shelf, wish.mode, {"picture": wish.picture, "mask": wish.mask})
-
-    def modal(shelf: Shelf, how: str, hold: dict[str, Any]) -> dict[Any, Any]:
-        """What a mode shows and hides."""
-        return {
-            well: gr.Markdown(well_html(shelf, hold), visible=how == "picture" or (how == "part" and not hold.get("picture"))),
-            easel: gr.Markdown(
-                easel_html(shelf, hold if how == "part" else {}),
-                visible=how == "blend" or (how == "part" and bool(hold.get("picture"))),
-            ),
-            **{group: gr.Column(visible=name == how) for name, group, _ in own},
-        }
+        return {**desk.fill(shelf, wish), desk.stage: stage_html(shelf, {}), desk.seen: stamp(shelf)}
 
     def switch(how: str, hold: dict[str, Any], request: gr.Request) -> Any:
-        return modal(Shelf.of(request), how, hold)
+        return desk.modal(Shelf.of(request), how, hold)
 
     def another(*names: str) -> Any:
         return [gr.Row(visible=number == 0 or bool(names[number - 1]) or bool(names[number])) for number in range(STYLES)]
@@ -151,44 +259,9 @@ def build(context: "Context") -> None:
     def hear(text: str, hold: dict[str, Any], how: str, request: gr.Request) -> Any:
         shelf, message = Shelf.of(request), heard(text)
         try:
-            return follow(shelf, message, dict(hold), how)
+            return desk.follow(shelf, message, dict(hold), how)
         except (ShelfError, FormError, JobError, WorksError) as error:
-            return {trouble: markup.trouble(error)}
-
-    def follow(shelf: Shelf, message: dict[str, Any], hold: dict[str, Any], how: str) -> dict[Any, Any]:
-        which, act = word(message, "id", 1000), message.get("act")
-        if act == "mask":
-            hold["mask"] = "" if message.get("empty") is True else making.desk_path(shelf, which)
-            return {hold_state: hold}
-        if act == "recipe":
-            return recall(shelf, album.made(shelf.path(making.desk_path(shelf, which))) or message.get("recipe"))
-        if act == "picture":
-            hold |= {"picture": making.desk_path(shelf, which), "mask": ""}
-            return {hold_state: hold, trouble: "", **modal(shelf, how, hold)}
-        entry = Album(shelf).entry(which)
-        if act == "settings":
-            return recall(shelf, album.made(entry.path))
-        if act in ("from", "repaint"):
-            hold |= {"picture": entry.id, "mask": ""}
-            to = "part" if act == "repaint" else "picture"
-            to = to if making.can(MODES[to][1]) else how
-            return {hold_state: hold, mode: to, trouble: "", **modal(shelf, to, hold)}
-        if act in making.AFTER and making.can(str(act)):
-            jobs.submit(shelf.artist, str(act), making.after(str(act), entry.id, shelf), title=album.prompt_of(entry.path)[:80])
-        elif act == "star":
-            Album(shelf).mark("star", [entry.id], not entry.starred)
-        elif act == "compare":
-            hold["beside"] = "" if hold.get("beside") else _neighbour(shelf, entry.id)
-        elif act == "show":
-            hold["show"] = entry.id
-        return {hold_state: hold, stage: stage_html(shelf, hold), seen: stamp(shelf), trouble: ""}
-
-    def recall(shelf: Shelf, found: Any) -> dict[Any, Any]:
-        if not found:
-            raise FormError("This picture does not say how it was made.")
-        wish, told = making.from_recipe(found, shelf)
-        gr.Info(told, duration=6)
-        return {**fill(shelf, wish), trouble: ""}
+            return {desk.trouble: markup.trouble(error)}
 
     def look(hold: dict[str, Any], request: gr.Request) -> Any:
         shelf = Shelf.of(request)
@@ -199,16 +272,16 @@ def build(context: "Context") -> None:
         choices = [NONE, *((one.name, one.folder.name) for one in shelf.styles())]
         return [*(gr.Dropdown(choices=choices) for _ in range(STYLES)), styles_stamp(shelf)]
 
-    hold_state, known = hold, gr.State("")
-    everything = [prompt, mode, *styles, *rows, count, shape, seed, *more, well, easel, *groups, stage, seen, hold_state, trouble]
-    context.demo.load(begin, None, everything, **quiet)
+    hold, stage, seen = desk.hold, desk.stage, desk.seen
+    groups = [group for _, group, _ in desk.own]
+    context.demo.load(begin, None, desk.outputs, **quiet)
     watched = context.shared.setdefault("watch", [])
     watched.append(status.Watched(stamp, seen, look, [hold], [stage, seen]))
-    watched.append(status.Watched(styles_stamp, known, refresh, [], [*styles[::2], known]))
-    make.click(press, [hold, *inputs], [trouble, hold, stage, seen], **quiet)
-    mode.input(switch, [mode, hold], [well, easel, *groups], **quiet)
-    gr.on([one.input for one in styles[::2]], another, styles[::2], rows, **quiet)
-    box.change(hear, [box, hold, mode], everything, trigger_mode="multiple", **quiet)
+    watched.append(status.Watched(styles_stamp, known, refresh, [], [*desk.styles[::2], known]))
+    desk.make.click(press, [hold, *desk.inputs], [desk.trouble, hold, stage, seen], **quiet)
+    desk.mode.input(switch, [desk.mode, hold], [desk.well, desk.easel, *groups], **quiet)
+    gr.on([one.input for one in desk.styles[::2]], another, desk.styles[::2], desk.rows, **quiet)
+    box.change(hear, [box, hold, desk.mode], desk.outputs, trigger_mode="multiple", **quiet)
 
 
 COUNTS = (1, 4, 8, 12)
