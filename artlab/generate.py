@@ -136,6 +136,13 @@ class Reading:
     added: tuple[str, ...]
     unread: tuple[str, ...]
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a recipe says of it beyond the text itself."""
+        told: dict[str, Any] = {"prompt_given": self.given} if self.text != self.given else {}
+        told |= {"triggers_added": list(self.added)} if self.added else {}
+        return told | ({"words_not_read": " ".join(self.unread)} if self.unread else {})
+
 
 def read_prompt(prompt: str, styles: Sequence[Style], most_words: int) -> Reading:
     """Add the triggers that the prompt lacks, in the words of training; too long a prompt is cut, so that they are read."""
@@ -234,14 +241,7 @@ def _common(settings: Generate, base: Base, styles: list[tuple[Style, float]], s
 
 
 def _recipe(common: Recipe, reading: Reading, seed: int) -> Recipe:
-    extra = dict(common.extra)
-    if reading.text != reading.given:
-        extra["prompt_given"] = reading.given
-    if reading.added:
-        extra["triggers_added"] = list(reading.added)
-    if reading.unread:
-        extra["words_not_read"] = " ".join(reading.unread)
-    return common.model_copy(update={"prompt": reading.text, "seed": seed, "extra": extra})
+    return common.model_copy(update={"prompt": reading.text, "seed": seed, "extra": common.extra | reading.told})
 
 
 # -- making them ------------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
  xmp:CreatorTool={tool}
- Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/>
+ Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{kind}"/>
 </rdf:RDF></x:xmpmeta>
 <?xpacket end="w"?>"""
 # A1111's own pattern (modules/infotext_utils.py) but for the bounds, without which 64 KB of one letter take minutes.
@@ -63,6 +63,10 @@ class BaseUsed(_Part):
 
     name: str = Field(max_length=300)
     fingerprint: str = Field(max_length=64, pattern="^[0-9a-f]*$")
+
+
+NO_BASE = BaseUsed(name="none", fingerprint="")
+"""Of a picture that no model made: colours moved, brushwork laid on."""
 
 
 class StyleUsed(_Part):
@@ -108,7 +112,8 @@ def save(image: Image.Image, recipe: Recipe, stream: io.BytesIO) -> None:
     info = PngInfo()
     info.add_text("parameters", infotext(recipe))
     info.add_itxt("artlab", _json(recipe))
-    info.add_itxt(_XMP_KEY, _XMP.format(tool=quoteattr(f"artlab {recipe.artlab}")))
+    kind = "algorithmicallyEnhanced" if recipe.base == NO_BASE else "trainedAlgorithmicMedia"
+    info.add_itxt(_XMP_KEY, _XMP.format(tool=quoteattr(f"artlab {recipe.artlab}"), kind=kind))
     clean = image.convert("RGB")
     clean.info = {}  # nothing that an earlier file said about itself goes into the new one
     clean.save(stream, "PNG", pnginfo=info)

@@ -110,6 +110,12 @@ def test_the_picture_says_that_a_model_made_it_and_nothing_of_its_past(tmp_path)
     assert b"secret" not in path.read_bytes()
 
 
+def test_a_picture_that_no_model_made_does_not_say_that_one_did(tmp_path):
+    path = recipe.embed(Image.new("RGB", (2, 2)), PLAIN.model_copy(update={"base": recipe.NO_BASE}), tmp_path / "p.png")
+    assert b"digitalsourcetype/algorithmicallyEnhanced" in path.read_bytes()
+    assert b"trainedAlgorithmicMedia" not in path.read_bytes()
+
+
 def test_the_same_picture_and_recipe_give_the_same_bytes(tmp_path):
     one = recipe.embed(Image.new("RGB", (9, 9)), PLAIN, tmp_path / "1.png").read_bytes()
     assert one == recipe.embed(Image.new("RGB", (9, 9)), PLAIN, tmp_path / "2.png").read_bytes()

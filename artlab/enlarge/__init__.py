@@ -10,7 +10,7 @@ from torch import Tensor
 from artlab.bases import Base
 from artlab.enlarge import brushwork
 from artlab.generate import warm
-from artlab.recipe import BaseUsed, Recipe
+from artlab.recipe import NO_BASE, Recipe
 from artlab.settings import Enlarge
 from artlab.transfer import colour, keeping
 from artlab.transfer.keeping import Keeper, Picture, Progress, Report
@@ -61,7 +61,7 @@ def enlarge(settings: Enlarge, report: Report = print_progress) -> Picture:
         steps=1,
         sampler="none",
         guidance=0.0,
-        base=BaseUsed(name="none", fingerprint=""),
+        base=NO_BASE,
         method=f"enlarge: {settings.method}",
         extra=extra,
     )

@@ -218,12 +218,6 @@ def _recipe(request: Request, reading: Reading, base: _BaseFacts, used: list[Sty
     extra: dict[str, Any] = {"precision": precision}
     if request.upscale and base.upscale > 1:
         extra["upscale"] = base.upscale
-    if reading.text != reading.given:
-        extra["prompt_given"] = reading.given
-    if reading.added:
-        extra["triggers_added"] = list(reading.added)
-    if reading.unread:
-        extra["words_not_read"] = " ".join(reading.unread)
     return Recipe(
         prompt=reading.text,
         negative_prompt=request.negative_prompt.replace("\0", " "),
@@ -235,7 +229,7 @@ def _recipe(request: Request, reading: Reading, base: _BaseFacts, used: list[Sty
         guidance=base.facts.guidance_scale if request.guidance_scale is None else request.guidance_scale,
         base=BaseUsed(name=Path(base.name).name if Path(base.name).is_dir() else base.name, fingerprint=base.fingerprint),
         styles=tuple(used),
-        extra=extra,
+        extra=extra | reading.told,
     )
 
 

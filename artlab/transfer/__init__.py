@@ -16,7 +16,7 @@ from torch import Tensor
 from artlab import images
 from artlab.bases import Base
 from artlab.generate import read_prompt, warm
-from artlab.recipe import BaseUsed, Recipe, StyleUsed
+from artlab.recipe import NO_BASE, BaseUsed, Recipe, StyleUsed
 from artlab.settings import Transfer
 from artlab.transfer import attention, by_style, colour, keeping, masks, palette, texture, windows
 from artlab.transfer.keeping import Keeper, Picture, Progress, Report
@@ -25,7 +25,6 @@ from artlab.transfer.sources import Source, TransferError, open_picture, resolve
 __all__ = ["METHODS", "Picture", "Progress", "Task", "TransferError", "transfer"]
 
 STRENGTH = {"palette": 1.0, "texture": 0.6, "attention": 0.6, "lora": 0.6}
-NO_BASE = BaseUsed(name="none", fingerprint="")
 
 
 @dataclass(frozen=True)
