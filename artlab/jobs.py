@@ -147,20 +147,6 @@ def of(artist: str, *, verb: str | None = None, only_open: bool = False, limit: 
     return [_job(row) for row in rows]
 
 
-def version(artist: str) -> tuple[int, float, str]:
-    """Something that changes whenever one of the artist's jobs does: a page that polls need not read or draw the rest."""
-    row = (
-        _base()
-        .execute(
-            "SELECT count(*), coalesce(max(id), 0), coalesce(group_concat(state || wish || length(progress) || lease_until), '')"
-            " FROM (SELECT * FROM job WHERE artist=? ORDER BY id DESC LIMIT 30)",
-            (artist,),
-        )
-        .fetchone()
-    )
-    return int(row[0]), float(row[1]), str(row[2])
-
-
 def cancel(artist: str, job: int) -> Job:
     """End a job, whatever it is doing. What is running ends within seconds; what it saved stays."""
     now = time.time()

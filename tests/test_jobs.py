@@ -269,21 +269,6 @@ def test_place_and_time():
     assert jobs.place(BEA, running.id) is None
 
 
-def test_a_page_sees_whether_something_changed():
-    before = jobs.version(ANA)
-    number = ask()
-    assert jobs.version(ANA) != before
-    before = jobs.version(ANA)
-    ask(BEA)
-    assert jobs.version(ANA) == before
-    jobs.beat(jobs.claim(), {"step": 1})
-    assert jobs.version(ANA) != before
-    assert number
-
-
-# -- many at once -------------------------------------------------------------------------------------------------------------
-
-
 def _claim_all(_: int) -> list[tuple[int, int]]:
     taken = []
     while (job := jobs.claim()) is not None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderDC, UNet2DConditionModel
 from PIL import Image
 
 from artlab import checkpoints
@@ -123,3 +123,24 @@ def test_the_verb_goes_on_from_a_base_that_is_there(sources, tmp_path):
         torch.testing.assert_close(ours.float(), theirs.float(), atol=1e-3, rtol=1e-2)
     with pytest.raises(PretrainError, match="denoiser"):
         pretrain(Pretrain(stage="export", output_dir=tmp_path / "nothing"))
+
+
+def test_a_decoder_that_learns_on_leaves_every_latent_as_it_was(sources, tmp_path):
+    """`artlab pretrain decoder`: the encoder stands still, so that a denoiser over its latents stays valid; a killed run goes on."""
+    torch.manual_seed(2)
+    before = autoencoder.build().eval()
+    start = export.export(before, denoiser.build(), tmp_path / "start", {})
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "drawn").symlink_to(sources[0].folder)
+    settings = Pretrain(stage="decoder", start=start, output_dir=root, decoder_steps=2)
+    after = AutoencoderDC.from_pretrained(pretrain(settings)).float().eval()
+    assert checkpoints.step_of(checkpoints.latest(root / "decoder")) == 2
+    pixels = autoencoder.to_tensor(sources[0].pictures[:2])
+    given = AutoencoderDC.from_pretrained(start / "vae").float().eval()
+    with torch.no_grad():
+        latents = after.encode(pixels).latent
+        assert torch.equal(latents, given.encode(pixels).latent)
+        assert not torch.equal(after.decode(latents).sample, given.decode(latents).sample)
+    again = AutoencoderDC.from_pretrained(pretrain(settings)).float()
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(again.parameters(), after.parameters(), strict=True))

@@ -38,6 +38,7 @@ ROUTES = {
     ("POST", "/register"): FORM,
     ("POST", "/logout"): (401, 303, 303),
     ("GET", "/jobs"): (401, 200, 200),
+    ("GET", "/news"): (401, 200, 200),
     ("GET", "/look/{path}"): (401, 200, 200),
     ("GET", "/media/own/{path}"): OWN,
     ("GET", "/media/shipped/{name}/preview.png"): (401, 404, 404),

@@ -391,3 +391,30 @@ def test_no_piece_switches_escaping_off():
 
 def test_a_request_under_a_proxys_path():
     assert status.root_of(SimpleNamespace(request=SimpleNamespace(scope={"root_path": "/artlab/ui"}))) == "/artlab"
+
+
+def test_news_change_with_everything_that_the_page_shows_and_with_nothing_else(shelf, tmp_path):
+    """The page asks Gradio to draw only when this text differs."""
+    parts = [
+        status.Watched(module.stamp, None, None, [], [], (None,) * (module is study))
+        for module in (create, gallery, portfolio, study, train)
+    ]
+    seen = [status.news(shelf, parts)]
+
+    def differs() -> bool:
+        seen.append(status.news(shelf, parts))
+        return seen[-1] != seen[-2]
+
+    other = accounts.register("Bea", "four random words here").id
+    jobs.submit(other, "generate", {"prompt": ["a fox"]})
+    made(Shelf(other), "theirs.png")
+    assert not differs()
+    number = jobs.submit(shelf.artist, "generate", {"prompt": ["a fox"]})
+    assert differs()
+    jobs.cancel(shelf.artist, number)
+    assert differs()
+    made(shelf, "hers.png")
+    assert differs()
+    Album(shelf).mark("star", [Album(shelf).entries()[0].id], True)
+    assert differs()
+    assert not differs()

@@ -1,6 +1,7 @@
 """Make the embedded base again from scratch: `artlab pretrain`. Hours of work; every stage can be killed and goes on where it was.
 
-data -> autoencoder -> denoiser -> upscaler -> export -> figures
+data -> autoencoder -> denoiser -> upscaler -> export -> figures; and `decoder`, by itself, for an autoencoder that shall get sharper
+while the denoiser over it stays as it is.
 """
 
 import shutil
@@ -44,13 +45,14 @@ def pretrain(settings: Pretrain) -> Path:
     verbs = {
         "data": _data,
         "autoencoder": _autoencoder,
+        "decoder": _decoder,
         "denoiser": _denoiser,
         "upscaler": _upscaler,
         "export": _export,
         "figures": _figures,
     }
     done = place.root
-    for stage in verbs if settings.stage == "all" else (settings.stage,):
+    for stage in [name for name in verbs if name != "decoder"] if settings.stage == "all" else (settings.stage,):
         done = verbs[stage](settings, place)
     return done
 
@@ -73,6 +75,26 @@ def _autoencoder(settings: Pretrain, place: _Place) -> Path:
         report=autoencoder.log_to(place.root / "autoencoder.jsonl"),
     ).eval()
     autoencoder.standardise(model, _some_latents(model, sources))
+    return _keep_autoencoder(model, sources, place)
+
+
+def _decoder(settings: Pretrain, place: _Place) -> Path:
+    """Teach the decoder alone further; the latents, and whatever learned over them, stay valid."""
+    _take_over_autoencoder(settings, place)
+    sources = [place.drawn, *place.art]
+    model = autoencoder.train(
+        sources,
+        place.root / "decoder",
+        steps=settings.decoder_steps,
+        features=_features,
+        seed=settings.seed,
+        report=autoencoder.log_to(place.root / "decoder.jsonl"),
+        given=AutoencoderDC.from_pretrained(place.root / "vae").float(),
+    ).eval()
+    return _keep_autoencoder(model, sources, place)
+
+
+def _keep_autoencoder(model: AutoencoderDC, sources: Sequence[data.Source], place: _Place) -> Path:
     model.save_pretrained(place.root / "vae")
     figures = {
         source.folder.name: autoencoder.psnr(model, source.pictures[source.indices(held_out=True)[:256]]) for source in sources
@@ -81,9 +103,13 @@ def _autoencoder(settings: Pretrain, place: _Place) -> Path:
     return place.root / "vae"
 
 
-def _denoiser(settings: Pretrain, place: _Place) -> Path:
+def _take_over_autoencoder(settings: Pretrain, place: _Place) -> None:
     if settings.start is not None and not (place.root / "vae").exists():
         shutil.copytree(settings.start / "vae", place.root / "vae")
+
+
+def _denoiser(settings: Pretrain, place: _Place) -> Path:
+    _take_over_autoencoder(settings, place)
     initial = load_part(UNet2DConditionModel, settings.start / "unet").float().state_dict() if settings.start else None
     model = AutoencoderDC.from_pretrained(place.root / "vae").float().eval()
     cached = cache.build(place.drawn, place.art, model, place.root / "cache", real_share=settings.real_share)

@@ -21,6 +21,7 @@ from torch import Tensor
 from artlab import files
 from artlab.pretrain import bookmarks
 from artlab.pretrain.data import Source
+from artlab.pretrain.precision import fast
 
 LATENT_CHANNELS = 8
 Report = Callable[[dict[str, float]], None]
@@ -57,14 +58,20 @@ def train(
     seed: int = 0,
     save_every: int = 200,
     report: Report = print,
+    given: AutoencoderDC | None = None,
 ) -> AutoencoderDC:
     """Train on random crops for `steps`, going on from the newest checkpoint in `folder`; returns the averaged network.
+
+    With `given`, a trained one, its decoder alone learns on, so that its latents, and every denoiser over them, stay valid.
 
     `features` maps pictures in [-1, 1] to a list of feature maps for the perceptual term; None leaves that term out.
     The data order is a function of seed and step, so that a killed run goes on with the very pictures it would have seen.
     """
     model = build().to(memory_format=torch.channels_last)
     average = build().requires_grad_(False)
+    if given is not None:
+        model.load_state_dict(given.state_dict())
+        model.encoder.requires_grad_(False)
     average.load_state_dict(model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
     weights = {"model": model.state_dict(), "average": average.state_dict()}
@@ -78,7 +85,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * min(1.0, (step + 1) / 200) * min(1.0, max(0.02, (steps - step) / (0.35 * steps)))
         torch.manual_seed(seed * 1_000_003 + step)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast():
             losses = loss(model, pixels, rng, features if step % 2 == 0 else None)
         total = sum(losses.values(), torch.zeros(()))
         total.backward()
@@ -110,7 +117,7 @@ def loss(
     latents, target = model.encode(pixels).latent.float(), pixels
     spread, middle = latents.std(dim=(0, 2, 3)), latents.mean(dim=(0, 2, 3))
     latents = latents + 0.05 * torch.randn_like(latents)
-    if rng.random() < 0.4:
+    if latents.requires_grad and rng.random() < 0.4:  # scale is a lesson for the encoder
         size = int(rng.choice([3, 4, 5, 6])) * pixels.shape[-1] // 64
         latents = F.interpolate(latents, size=(size, size), mode="bicubic", antialias=True)
         target = F.interpolate(pixels, size=(8 * size, 8 * size), mode="bicubic", antialias=True).clamp(-1, 1)

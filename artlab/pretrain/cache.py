@@ -12,7 +12,8 @@ from artlab import files
 from artlab.bases import mini
 from artlab.pretrain.autoencoder import to_tensor
 from artlab.pretrain.data import Source
-from artlab.pretrain.denoiser import Cache, fast
+from artlab.pretrain.denoiser import Cache
+from artlab.pretrain.precision import fast
 
 
 def build(drawn: Source, art: Sequence[Source], autoencoder: AutoencoderDC, folder: Path, *, real_share: float) -> Cache:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from artlab.bases.schedule import Schedule
 from artlab.pretrain import bookmarks
+from artlab.pretrain.precision import fast
 
 SCHEDULER: dict[str, Any] = {
     "_class_name": "DDIMScheduler",
@@ -137,11 +138,6 @@ def train(
         if (step + 1) % save_every == 0 or step + 1 == steps:
             bookmarks.save(folder, step + 1, weights, optimizer)
     return averages[-1]
-
-
-def fast() -> torch.autocast:
-    """bfloat16 products where the processor has tiles for them (AMX); elsewhere they are slower than float32's."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported())
 
 
 def errors(model: torch.nn.Module, schedule: Schedule, latents: Tensor, states: Tensor, noise: Tensor, times: Tensor) -> Tensor:

@@ -132,7 +132,9 @@ class Finetune(Settings):
 class Pretrain(Settings):
     """Make the embedded base again from scratch: data, autoencoder, denoiser, figures. Takes many hours; can be killed at any time."""
 
-    stage: tyro.conf.Positional[Literal["data", "autoencoder", "denoiser", "upscaler", "export", "figures", "all"]] = "all"
+    stage: tyro.conf.Positional[Literal["data", "autoencoder", "decoder", "denoiser", "upscaler", "export", "figures", "all"]] = (
+        "all"
+    )
     """What to do; each stage goes on from where it was."""
     art: Path | None = None
     """Folder of captioned real art (`captions.jsonl` and pictures); drawn works alone if left out."""
@@ -143,6 +145,8 @@ class Pretrain(Settings):
     real_share: float = Field(0.2, ge=0, le=1)
     """Share of real art in a batch of the denoiser."""
     autoencoder_steps: int = Field(20_000, ge=1)
+    decoder_steps: int = Field(4_000, ge=1)
+    """Steps of the stage `decoder`, in which the encoder stands still: latents, and a denoiser over them, stay valid."""
     denoiser_steps: int = Field(60_000, ge=1)
     half_steps: int = Field(20_000, ge=0)
     """The first steps of the denoiser, at half size: four times cheaper, for composition and palette."""

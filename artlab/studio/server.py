@@ -26,8 +26,9 @@ from starlette.staticfiles import StaticFiles
 
 from artlab import __version__, accounts, database, jobs
 from artlab.settings import Studio
-from artlab.studio import media, pages, uploads
+from artlab.studio import media, pages, status, uploads
 from artlab.studio.guard import LOOPBACK, Guard
+from artlab.studio.shelf import Shelf
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -58,7 +59,7 @@ def application(settings: Studio, *, code: str = "", tabs: Sequence[ModuleType] 
     for module in found:
         if hasattr(module, "router"):
             app.include_router(module.router)
-    app.state.demo = mount(app, settings, found)
+    app.state.demo, app.state.watched = mount(app, settings, found)
     local = settings.host in ("127.0.0.1", "localhost", "::1")
     hosts = {*LOOPBACK, *settings.hostname} | ({settings.host} if settings.host not in ("0.0.0.0", "::") else set())
     return Guard(app, hosts=hosts if local or settings.hostname else {*hosts, *_own_names()}, root_path=settings.root_path)
@@ -73,8 +74,8 @@ def tab_modules() -> list[ModuleType]:
 # -- Gradio -------------------------------------------------------------------------------------------------------------------
 
 
-def mount(app: FastAPI, settings: Studio, tabs: Sequence[ModuleType]) -> "gr.Blocks":
-    """Build the page and mount it at `/ui`."""
+def mount(app: FastAPI, settings: Studio, tabs: Sequence[ModuleType]) -> tuple["gr.Blocks", list[status.Watched]]:
+    """Build the page and mount it at `/ui`; the page, and what of it changes by itself."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     # Outside of the working folder: Gradio refuses a whole upload when a dotfile is in it otherwise.
     os.environ["GRADIO_TEMP_DIR"] = str(database.folder().resolve() / "uploads")
@@ -92,7 +93,8 @@ def mount(app: FastAPI, settings: Studio, tabs: Sequence[ModuleType]) -> "gr.Blo
             if not tabs:
                 with gr.Tab("artlab"):
                     gr.Markdown("This studio has no rooms.")
-        theme.watch(context, places)
+        watched = context.shared.get("watch", [])
+        status.watch(watched, *places)
     demo.queue(default_concurrency_limit=8, max_size=400)
     gr.mount_gradio_app(
         app,
@@ -112,7 +114,7 @@ def mount(app: FastAPI, settings: Studio, tabs: Sequence[ModuleType]) -> "gr.Blo
     )
     # A mounted app never counts as launched, and Gradio then copies any file that a payload names: it must count.
     demo.has_launched = True
-    return demo
+    return demo, watched
 
 
 def _username(request: Request) -> str | None:
@@ -136,6 +138,7 @@ def _add_front(app: FastAPI) -> None:
     app.add_api_route("/register", register, methods=["POST"])
     app.add_api_route("/logout", logout, methods=["POST"])
     app.add_api_route("/jobs", my_jobs, methods=["GET"])
+    app.add_api_route("/news", news, methods=["GET"])
 
 
 def home(request: Request) -> Response:
@@ -170,6 +173,12 @@ def my_jobs(request: Request) -> Response:
             }
         )  # fmt: skip
     return JSONResponse(rows, headers={"Cache-Control": "no-store"})
+
+
+def news(request: Request) -> Response:
+    """A short text that differs whenever the asking artist's page would."""
+    told = status.news(Shelf.of(request), request.app.state.watched)
+    return PlainTextResponse(told, headers={"Cache-Control": "no-store"})
 
 
 def show_login(request: Request) -> Response:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from artlab import accounts, jobs
+from artlab import accounts, files, jobs
 from artlab.jobs import Job, JobError
 from artlab.studio import markup
 from artlab.studio.bridge import bridge, heard
@@ -24,7 +24,6 @@ DOING = {
     "gallery": "Filling the gallery",
 }
 FRESH = 3600.0
-POLL = 2.0
 
 
 @dataclass(frozen=True)
@@ -196,11 +195,21 @@ def build() -> tuple[Any, Any]:
     return strip, seen
 
 
+def news(shelf: Shelf, parts: Sequence[Watched]) -> str:
+    """Something that changes whenever the page would: cheap, and asked for every two seconds by every page that is open."""
+    told = [part.stamp(shelf, *[None] * len(part.of)) for part in parts]
+    return files.fingerprint(repr((shown(shelf.artist), told)))
+
+
 def watch(parts: Sequence[Watched], strip: Any, strip_seen: Any) -> None:
-    """The page's one clock: it asks whether anything has changed, and only what has is drawn. Called when the tabs are built."""
+    """Draw what has changed when the page's script, which polls `/news`, says that something has. Called when the tabs are built.
+
+    Gradio's own timer would hold a stream open for every page and go through its queue each time: a hundred artists at rest wait
+    for each other then.
+    """
     import gradio as gr
 
-    news = [gr.State("") for _ in parts]
+    stamps = [gr.State("") for _ in parts]
 
     def tick(before: str, request: gr.Request, *values: Any) -> Any:
         shelf = Shelf.of(request)
@@ -214,7 +223,7 @@ def watch(parts: Sequence[Watched], strip: Any, strip_seen: Any) -> None:
         return [*([gr.skip()] * 2 if drawn == before else [drawn, drawn]), *told]
 
     asked = [component for part in parts for component in (part.seen, *part.of)]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 16}
-    gr.Timer(POLL).tick(tick, [strip_seen, *asked], [strip, strip_seen, *news], **quiet)
-    for part, new in zip(parts, news, strict=True):
-        new.change(part.draw, part.inputs, part.outputs, **quiet)
+    quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 16, "trigger_mode": "always_last"}
+    bridge("news").change(tick, [strip_seen, *asked], [strip, strip_seen, *stamps], **quiet)
+    for part, stamp in zip(parts, stamps, strict=True):
+        stamp.change(part.draw, part.inputs, part.outputs, **quiet)

@@ -13,7 +13,6 @@ from artlab.studio import status
 if TYPE_CHECKING:
     from gradio.themes import Base
 
-    from artlab.studio.server import Context
 
 STATIC = Path(__file__).with_name("static")
 WHERE = "/look"
@@ -137,8 +136,3 @@ def icon() -> str:
 def banner() -> tuple[Any, Any]:
     """What stands above the tabs; its places, for `watch`."""
     return status.build()
-
-
-def watch(context: "Context", places: tuple[Any, Any]) -> None:
-    """What keeps the page up to date; called when all tabs are built."""
-    status.watch(context.shared.get("watch", []), *places)

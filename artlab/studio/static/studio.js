@@ -83,6 +83,34 @@
     $$(".paint:not([data-ready])").forEach(easel);
   }).observe(document.documentElement, { childList: true, subtree: true });
 
+  // -- news: a short text that differs whenever this page would; only then is Gradio asked to draw
+  const EVERY = 2000, HIDDEN = 15000;
+  let heardLast = null, away = 0;
+  async function listen() {
+    let wait = document.hidden ? HIDDEN : EVERY;
+    try {
+      const answer = await fetch(`${base()}/news`, { credentials: "same-origin", cache: "no-store" });
+      if (answer.status === 401) return say("You are logged out. Reload the page to log in again.");
+      if (!answer.ok) throw new Error(answer.status);
+      const now = await answer.text();
+      if (away > 1) say("The studio answers again.");
+      away = 0;
+      if (now !== heardLast) { heardLast = now; tell("news", {}); }
+    } catch {
+      away += 1;
+      if (away === 2) say("The studio does not answer just now; this page goes on when it does.");
+      wait = Math.min(EVERY * 2 ** away, HIDDEN);
+    }
+    clearTimeout(listening);
+    listening = setTimeout(listen, wait);
+  }
+  let listening = setTimeout(listen, EVERY / 2);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) { clearTimeout(listening); listen(); } });
+  // The second click of a double click would ask for everything twice.
+  document.addEventListener("click", (event) => {
+    if (event.detail > 1 && event.target.closest("button.primary")) { event.preventDefault(); event.stopPropagation(); }
+  }, true);
+
   // -- tabs, kept over a reload; dark and light
   const tabs = () => $$('.tab-container button[role="tab"]');
   function openTab(name) { tabs().find((tab) => tab.textContent.trim().toLowerCase() === name)?.click(); }

@@ -278,7 +278,7 @@ def _listen(context: "Context", desk: Desk) -> None:
     watched = context.shared.setdefault("watch", [])
     watched.append(status.Watched(stamp, seen, look, [hold], [stage, seen]))
     watched.append(status.Watched(styles_stamp, known, refresh, [], [*desk.styles[::2], known]))
-    desk.make.click(press, [hold, *desk.inputs], [desk.trouble, hold, stage, seen], **quiet)
+    desk.make.click(press, [hold, *desk.inputs], [desk.trouble, hold, stage, seen], trigger_mode="always_last", **quiet)
     desk.mode.input(switch, [desk.mode, hold], [desk.well, desk.easel, *groups], **quiet)
     gr.on([one.input for one in desk.styles[::2]], another, desk.styles[::2], desk.rows, **quiet)
     box.change(hear, [box, hold, desk.mode], desk.outputs, trigger_mode="multiple", **quiet)

@@ -60,7 +60,7 @@ def build(context: "Context") -> None:
     context.demo.load(begin, style, [style, frame, seen], **quiet)
     context.tabs.select(begin, style, [style, frame, seen], **quiet)  # styles may have come while another tab was open
     style.input(show, style, [frame, seen], **quiet)
-    make.click(start, style, trouble, **quiet)
+    make.click(start, style, trouble, trigger_mode="always_last", **quiet)
     context.shared.setdefault("watch", []).append(status.Watched(stamp, seen, show, [style], [frame, seen], (style,)))
 
 

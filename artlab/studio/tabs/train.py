@@ -104,7 +104,7 @@ def build(context: "Context") -> None:
     live = [panel, shelf_of_styles, seen]
     context.demo.load(begin, None, [name, preset, estimate, *live], **quiet)
     context.shared.setdefault("watch", []).append(status.Watched(stamp, seen, draw, [], live))
-    train.click(start, [name, preset, base, *filled], [trouble, *live], **quiet)
+    train.click(start, [name, preset, base, *filled], [trouble, *live], trigger_mode="always_last", **quiet)
     gr.on([name.blur, preset.input], keep, [name, preset], estimate, **quiet)
     box.change(hear, box, live, trigger_mode="multiple", **quiet)
 
