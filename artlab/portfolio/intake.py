@@ -72,6 +72,7 @@ def gather(
     name: str | None = None,
     trigger: str | None = None,
     say: Callable[[str], object] = print,
+    to_learn: bool = True,
 ) -> Portfolio:
     """The portfolio in a folder (with its sub-folders), a ZIP, or several files; works in the order of their names.
 
@@ -79,7 +80,7 @@ def gather(
     pixels the first is kept and the others are marked. The originals of a folder stay where they are; those of a ZIP are
     put into a folder that only this user can read. What `artlab.toml` beside the works
     says (`flips`, `trigger`) is heard. Raises PortfolioError where nothing can be trained on: a source that is
-    not there, no pictures, one work only.
+    not there, no pictures, one work only. One work will do when it is only looked at (`to_learn` false).
     """
     sources = [source] if isinstance(source, Path) else list(source)
     if not sources:
@@ -98,6 +99,8 @@ def gather(
     what = _shown(sources[0]) if len(sources) == 1 else "what you chose"
     works = tuple(_mark_copies(_works(decoded, listing)))
     _check(what, works, refused)
+    if to_learn:
+        _check_several(what, works)
     name = name or (clean_name(sources[0].resolve().stem) if len(sources) == 1 else "portfolio")
     called = trigger or str(own.get("trigger") or captions.trigger_word(name))
     return Portfolio(name, folder, called, works, tuple(refused), flips=bool(own.get("flips", False)))
@@ -368,13 +371,16 @@ def _mark_copies(works: Iterable[Artwork]) -> Iterator[Artwork]:
 
 
 def _check(what: str, works: Sequence[Artwork], refused: Sequence[Refusal]) -> None:
-    distinct = {work.id for work in works}
     if not works and not refused:
         raise PortfolioError(f"There are no pictures in {what}. Put works into it ({_READABLE}), ten or more.")
     if not works:
         example = f"{refused[0].name} {refused[0].reason}"
         count = f"the {len(refused)} files" if len(refused) > 1 else "the one file"
         raise PortfolioError(f"None of {count} in {what} can be used ({example}). Give works as {_READABLE}.")
+
+
+def _check_several(what: str, works: Sequence[Artwork]) -> None:
+    distinct = {work.id for work in works}
     if len(distinct) == 1 and len(works) > 1:
         raise PortfolioError(f"All {len(works)} pictures in {what} are copies of one work. A style needs ten works or more.")
     if len(distinct) == 1:

@@ -96,9 +96,8 @@ def _decoder(settings: Pretrain, place: _Place) -> Path:
 
 def _keep_autoencoder(model: AutoencoderDC, sources: Sequence[data.Source], place: _Place) -> Path:
     model.save_pretrained(place.root / "vae")
-    figures = {
-        source.folder.name: autoencoder.psnr(model, source.pictures[source.indices(held_out=True)[:256]]) for source in sources
-    }
+    unseen = {source.folder.name: source.pictures[source.indices(held_out=True)[:256]] for source in sources}
+    figures = {name: autoencoder.psnr(model, pictures) for name, pictures in unseen.items() if len(pictures)}
     files.write_json(place.root / "vae" / "figures.json", {"psnr_held_out": figures})
     return place.root / "vae"
 

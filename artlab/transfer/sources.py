@@ -111,7 +111,7 @@ def of_portfolio(
     name: str, like: Image.Image, count: int, least: int = 1
 ) -> tuple[tuple[Image.Image, ...], tuple[str, ...], str]:
     """The works of a portfolio that are most like a picture, their ids, and the portfolio's name."""
-    found = portfolio.gather(origins.resolve(name))
+    found = portfolio.gather(origins.resolve(name), to_learn=False)
     kept = found.kept
     if len(kept) < least:
         raise TransferError(

@@ -1,0 +1,182 @@
+"""The studio under load: its start, a hundred artists with the page open, a gallery of a thousand pictures, a folder of 500 works.
+
+    python benchmarks/studio_load.py --artists 100 --seconds 30
+
+A studio of its own in an empty home, without a worker. The artists are sessions of one client on the same cores: each asks `/news` every
+two seconds, as her page does, and one in ten has a job in the line. The thousand pictures are opened in headless Chromium, if it is there:
+from the click on the tab until the first thumbnail is drawn. Give it an idle machine.
+"""
+
+import argparse
+import asyncio
+import io
+import os
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+from PIL import Image
+
+PASSWORD = "four random words here"
+EVERY = 2.0
+
+
+def main() -> None:
+    """Measure one thing after the other and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artists", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--works", type=int, default=500)
+    given = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores", file=sys.stderr)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        os.environ["ARTLAB_HOME"] = home
+        process, address, seconds = start(home)
+        rows = [("from the command to the address on the terminal", f"{seconds:.1f} s")]
+        began = time.monotonic()
+        httpx.get(f"{address}/register").raise_for_status()
+        rows.append(("the first page after it", f"{time.monotonic() - began:.2f} s"))
+        try:
+            tokens = [register(address, f"Artist {number}") for number in range(given.artists)]
+            rows += asyncio.run(polled(address, tokens, given.seconds, process.pid))
+            rows += uploaded(address, tokens[0], given.works)
+            fill(tokens[1], given.pictures)
+            rows += looked_at(address, tokens[1], given.pictures)
+        finally:
+            process.terminate()
+            process.wait(60)
+    print("| what | figure |\n|---|---|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+def start(home: str) -> tuple[subprocess.Popen, str, float]:
+    """A studio, its address, and how long it took to say it."""
+    words = [sys.executable, "-m", "artlab.cli", "studio", "--port", "0", "--devices"]
+    began = time.monotonic()
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ | {"ARTLAB_HOME": home})
+    assert process.stdout is not None
+    found = re.search(r"http://[^/ ]+", process.stdout.readline())
+    assert found is not None
+    return process, found[0], time.monotonic() - began
+
+
+def register(address: str, name: str) -> str:
+    """A new artist; her session's cookie."""
+    answer = httpx.post(f"{address}/register", data={"name": name, "password": PASSWORD}, headers={"Origin": address}, timeout=60)
+    return next(value for key, value in answer.cookies.items() if key)
+
+
+def cookie(token: str) -> dict[str, str]:
+    """The header that a browser would send."""
+    from artlab import accounts  # noqa: PLC0415 - after ARTLAB_HOME is set
+
+    return {"Cookie": f"{accounts.COOKIE}={token}"}
+
+
+async def polled(address: str, tokens: list[str], seconds: float, pid: int) -> list[tuple[str, str]]:
+    """How long `/news` takes when everybody asks every two seconds."""
+    from artlab import accounts, jobs  # noqa: PLC0415
+
+    for token in tokens[::10]:
+        artist = accounts.by_token(token)
+        assert artist is not None
+        jobs.submit(artist.id, "generate", {"prompt": ["a fox"]})
+    times: list[float] = []
+    end, used = time.monotonic() + seconds, processor(pid)
+
+    async def page(client: httpx.AsyncClient, token: str) -> None:
+        await asyncio.sleep(random.random() * EVERY)
+        while time.monotonic() < end:
+            began = time.monotonic()
+            (await client.get("/news", headers=cookie(token))).raise_for_status()
+            times.append(time.monotonic() - began)
+            await asyncio.sleep(max(0.0, EVERY - times[-1]))
+
+    async with httpx.AsyncClient(base_url=address, timeout=60, limits=httpx.Limits(max_connections=200)) as client:
+        await asyncio.gather(*(page(client, token) for token in tokens))
+    times.sort()
+    middle, late = statistics.median(times), times[int(0.95 * len(times))]
+    share = (processor(pid) - used) / len(times)
+    told = f"median {1000 * middle:.0f} ms, 95th percentile {1000 * late:.0f} ms"
+    return [
+        (f"{len(tokens)} artists asking `/news` every 2 s", f"{told}; {1000 * share:.1f} ms of the server's processor time each")
+    ]
+
+
+def processor(pid: int) -> float:
+    """Processor seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def uploaded(address: str, token: str, count: int) -> list[tuple[str, str]]:
+    """A folder of works sent one by one over one connection, as three of the browser's would do together."""
+    luck = random.Random(0)
+    began = time.monotonic()
+    with httpx.Client(base_url=address, timeout=60) as client:
+        for number in range(count):
+            stream = io.BytesIO()
+            Image.new("RGB", (64, 64), (luck.randrange(256), luck.randrange(256), number % 256)).save(stream, "PNG")
+            told = {"X-Name": f"work {number}.png", "X-Consent": "yes", "X-Batch": "load", "Origin": address}
+            client.post("/upload", content=stream.getvalue(), headers=cookie(token) | told).raise_for_status()
+    return [(f"{count} small works sent one after the other", f"{time.monotonic() - began:.1f} s")]
+
+
+def fill(token: str, count: int) -> None:
+    """Pictures with recipes on an artist's shelf."""
+    from artlab import accounts, recipe  # noqa: PLC0415
+    from artlab.recipe import BaseUsed, Recipe  # noqa: PLC0415
+
+    artist = accounts.by_token(token)
+    assert artist is not None
+    folder = accounts.home_of(artist.id) / "pictures" / "2026-01-01"
+    for number in range(count):
+        used = BaseUsed(name="mini", fingerprint="ab")
+        told = Recipe(
+            prompt=f"a fox {number}", seed=number, width=512, height=512, steps=20, sampler="dpm++", guidance=2, base=used
+        )
+        picture = Image.effect_noise((128, 128), 60).resize((512, 512)).convert("RGB")
+        recipe.embed(picture, told, folder / f"{number}.png")
+
+
+def looked_at(address: str, token: str, count: int) -> list[tuple[str, str]]:
+    """From the click on the gallery's tab to its first thumbnail, in Chromium."""
+    if not (chromium := shutil.which("chromium")):
+        return []
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    from artlab import accounts  # noqa: PLC0415
+
+    with sync_playwright() as machine:
+        browser = machine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1360, "height": 900})
+        context.add_cookies([{"name": accounts.COOKIE, "value": token, "url": address}])
+        page = context.new_page()
+        began = time.monotonic()
+        page.goto(address)
+        page.wait_for_selector("#drop")
+        opened = time.monotonic() - began
+        began = time.monotonic()
+        page.get_by_role("tab", name="Gallery").click()
+        page.wait_for_function(
+            "() => { const one = document.querySelector('.gallery-grid img'); return one && one.complete && one.naturalWidth }"
+        )
+        seen = time.monotonic() - began
+        browser.close()
+    return [
+        (f"the page, with {count} pictures on the shelf", f"{opened:.1f} s"),
+        ("from the click on Gallery to its first thumbnail", f"{seen:.2f} s"),
+    ]
+
+
+if __name__ == "__main__":
+    main()
