@@ -15,7 +15,7 @@ from diffusers import AutoencoderDC, UNet2DConditionModel
 
 from artlab import checkpoints, files, metrics
 from artlab.bases import load_base
-from artlab.bases.latent import load_part
+from artlab.bases.latent import LatentBase, load_part
 from artlab.pretrain import autoencoder, bookmarks, cache, data, denoiser, export, figures, upscaler
 from artlab.settings import Pretrain
 
@@ -145,6 +145,7 @@ def _upscaler(settings: Pretrain, place: _Place) -> Path:
 
 def _figures(settings: Pretrain, place: _Place) -> Path:
     base = load_base(str(place.root / "mini"))
+    assert isinstance(base, LatentBase)
     files.write_json(place.root / "figures.json", figures.figures(base, place.drawn, next(iter(place.art), None)))
     return place.root / "figures.json"
 

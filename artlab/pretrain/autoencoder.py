@@ -86,7 +86,7 @@ def train(
             group["lr"] = learning_rate * min(1.0, (step + 1) / 200) * min(1.0, max(0.02, (steps - step) / (0.35 * steps)))
         torch.manual_seed(seed * 1_000_003 + step)
         with fast():
-            losses = loss(model, pixels, rng, features if step % 2 == 0 else None)
+            losses = loss(model, pixels, rng, features if given is not None or step % 2 == 0 else None)
         total = sum(losses.values(), torch.zeros(()))
         total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -128,9 +128,14 @@ def loss(
         "gradient": 0.5 * sum((made.diff(dim=d) - target.diff(dim=d)).abs().mean() for d in (-1, -2)),
         "moments": 0.02 * (middle.square().mean() + spread.clamp_min(1e-4).log().square().mean()),
     }
-    if features is not None:
-        terms["features"] = 0.3 * sum(relative(a, b) for a, b in zip(features(made), features(target), strict=True))
-    return terms
+    if features is None:
+        return terms
+    pairs = list(zip(features(made), features(target), strict=True))
+    if latents.requires_grad:
+        return terms | {"features": 0.3 * sum(relative(a, b) for a, b in pairs)}
+    # The encoder stands still: what it did not keep can only be put back as grain of the right kind, if not in the right place.
+    grain = sum(relative(a.std(dim=(2, 3)), b.std(dim=(2, 3))) for a, b in pairs)
+    return terms | {"features": 0.6 * sum(relative(a, b) for a, b in pairs), "grain": 0.6 * grain}
 
 
 def standardise(model: AutoencoderDC, latents: Tensor) -> None:

@@ -16,11 +16,13 @@ from PIL import Image
 
 from artlab import metrics
 from artlab.bases import Base
+from artlab.bases.latent import LatentBase
 from artlab.drawing.captions import caption
 from artlab.drawing.layouts import compose, layouts_for
 from artlab.drawing.media import MEDIA
 from artlab.drawing.palettes import PALETTES
 from artlab.metrics import copying, fidelity
+from artlab.pretrain.autoencoder import to_tensor
 from artlab.pretrain.data import TOO_BUSY, WORLD, Source
 
 ASKED = ("subject", "palette", "medium")
@@ -64,16 +66,22 @@ def sample(
     return made
 
 
-def figures(base: Base, drawn: Source, real: Source | None, *, count: int = 200, taught: int = 4000) -> dict[str, Any]:
+def reconstructed(base: LatentBase, pictures: NDArray[np.uint8]) -> list[Image.Image]:
+    """What the base's autoencoder leaves of pictures (n, h, w, 3)."""
+    return [made for at in range(0, len(pictures), 32) for made in base.decode(base.encode(to_tensor(pictures[at : at + 32])))]
+
+
+def figures(base: LatentBase, drawn: Source, real: Source | None, *, count: int = 200, taught: int = 4000) -> dict[str, Any]:
     """Obedience, distances and copying of a base, as plain numbers with their ceilings, chances and nulls."""
     asked = prompts(count)
     made = sample(base, asked)
     unseen, seen = drawn.indices(held_out=True)[: 2 * count], drawn.indices(held_out=False)[:taught]
     ours, known, held = _features(made), _features(_pictures(drawn, seen)), _features(_pictures(drawn, unseen))
+    rebuilt = _features(reconstructed(base, drawn.pictures[unseen]))
     rows = drawn.rows
     result: dict[str, Any] = {
         "pictures": count,
-        "obedience": obedience(ours, asked, known, [rows[i] for i in seen], held, [rows[i] for i in unseen]),
+        "obedience": obedience(ours, asked, known, [rows[i] for i in seen], held, [rows[i] for i in unseen], rebuilt),
         "to_drawn": distances(ours[:, -1280:], held[:, -1280:]),
     }
     if real is not None:
@@ -93,8 +101,11 @@ def obedience(
     known_rows: Rows,
     held: NDArray[np.float32],
     held_rows: Rows,
+    rebuilt: NDArray[np.float32],
 ) -> dict[str, dict[str, float]]:
-    """For subject, palette and medium: share recognised in the samples, in drawn pictures never seen, and by chance."""
+    """For subject, palette and medium: share recognised in the samples, in drawn pictures never seen, in what the autoencoder
+    leaves of these (no sample can be expected to be clearer), and by chance.
+    """
     found = {}
     for what in ASKED:
         names = sorted({str(row[what]) for row in known_rows})
@@ -102,6 +113,7 @@ def obedience(
         found[what] = {
             "samples": float(np.mean([names[k] == one.words[what] for k, one in zip(predict(made), asked, strict=True)])),
             "ceiling": float(np.mean([names[k] == row[what] for k, row in zip(predict(held), held_rows, strict=True)])),
+            "reconstructed": float(np.mean([names[k] == row[what] for k, row in zip(predict(rebuilt), held_rows, strict=True)])),
             "chance": 1 / len(names),
         }
     return found
