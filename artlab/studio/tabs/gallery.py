@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ EMPTY = {
     "starred": ("No star yet", "Press the star beside a picture, or the full stop key."),
     "trash": ("The trash is empty", "What you move here is deleted after 30 days."),
 }
+TOOLS = {"board": "Put on the board", "star": "Star", "trash": "To the trash", "none": "Choose none"}
 NOTHING = ("Nothing fits", "Try fewer words, or another time.")
 
 router = APIRouter()
@@ -33,41 +35,80 @@ router = APIRouter()
 
 def build(context: "Context") -> None:
     """The tab."""
+    _listen(context, _laid_out())
+
+
+@dataclass(frozen=True)
+class Room:
+    """The tab's components. `tools` are the buttons for several pictures: what each does, and its button."""
+
+    asked: list[Any]
+    page: Any
+    chosen: Any
+    undone: Any
+    picked: Any
+    told: Any
+    onto: Any
+    tools: list[tuple[str, Any]]
+    pack: Any
+    packed: Any
+    grid: Any
+    seen: Any
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What `draw` reads."""
+        return [self.page, *self.asked, self.chosen, self.undone]
+
+    @property
+    def shown(self) -> list[Any]:
+        """What `draw` draws: the pictures, the boards to choose from, and their stamp."""
+        return [self.grid, self.asked[-1], self.seen]
+
+
+def _laid_out() -> Room:
+    """The components, where they stand."""
     import gradio as gr
 
     with gr.Row(elem_classes="tools-row"):
         query = gr.Textbox(label="Search", placeholder="words of the prompt", max_lines=1, scale=4)
-        view = gr.Radio(
-            [("All", "all"), ("Starred", "starred"), ("Trash", "trash")],
-            value="all",
-            label="Show",
-            elem_classes="choice",
-            scale=3,
-        )
+        views = [("All", "all"), ("Starred", "starred"), ("Trash", "trash")]
+        view = gr.Radio(views, value="all", label="Show", elem_classes="choice", scale=3)
         when = gr.Dropdown(list(WHEN), value="", label="Made", scale=2)
         board = gr.Dropdown([("Every board", "")], value="", label="Board", scale=2)
-    with gr.Row(elem_classes="tools-row", visible=False) as picked_row:
+    with gr.Row(elem_classes="tools-row", visible=False) as picked:
         told = markup.place()
         onto = gr.Textbox(label="Board", placeholder="name of a board", max_lines=1, max_length=60, scale=2)
-        put = gr.Button("Put on the board", size="md", scale=1)
-        star = gr.Button("Star", size="md", scale=1)
-        bin_it = gr.Button("To the trash", size="md", scale=1)
-        let_go = gr.Button("Choose none", size="md", scale=1)
+        tools = [(what, gr.Button(words, size="md", scale=1)) for what, words in TOOLS.items()]
     pack = gr.Button("Export as ZIP", size="md", elem_classes="quiet")
-    packed = markup.place()
-    grid = markup.place()
-    page, chosen, seen, undone = gr.State(1), gr.State([]), gr.State(""), gr.State("")
+    packed, grid = markup.place(), markup.place()
+    return Room(
+        [query, view, when, board], gr.State(1), gr.State([]), gr.State(""), picked, told, onto, tools, pack, packed, grid, gr.State("")
+    )  # fmt: skip
+
+
+def draw(
+    shelf: Shelf, page: int, query: str, view: str, when: str, board: str, chosen: list[str] | None = None, undone: str = ""
+) -> Any:
+    """The room's `shown`."""
+    import gradio as gr
+
+    names = Album(shelf).boards()
+    kept = board if board in names else ""
+    choices = [("Every board", ""), *((name, name) for name in names)]
+    drawn = gallery_html(shelf, page, query, view, when, kept, chosen, undone)
+    return drawn, gr.Dropdown(choices=choices, value=kept), stamp(shelf)
+
+
+def _listen(context: "Context", room: Room) -> None:
+    """What happens when; the owner is read from the request every time."""
+    import gradio as gr
+
     box = bridge("gallery-act")
-    asked = [query, view, when, board]
     quiet: dict[str, Any] = {"show_progress": "hidden"}
 
-    def draw(page: int, query: str, view: str, when: str, board: str, chosen: list[str], undone: str, request: gr.Request) -> Any:
-        shelf = Shelf.of(request)
-        names = Album(shelf).boards()
-        kept = board if board in names else ""
-        choices = [("Every board", ""), *((name, name) for name in names)]
-        drawn = gallery_html(shelf, page, query, view, when, kept, chosen, undone)
-        return drawn, gr.Dropdown(choices=choices, value=kept), stamp(shelf)
+    def look(page: int, query: str, view: str, when: str, board: str, chosen: list[str], undone: str, request: gr.Request) -> Any:
+        return draw(Shelf.of(request), page, query, view, when, board, chosen, undone)
 
     def hear(text: str, page: int, query: str, view: str, when: str, board: str, chosen: list[str], request: gr.Request) -> Any:
         message, shelf = heard(text), Shelf.of(request)
@@ -84,7 +125,7 @@ def build(context: "Context") -> None:
             except ShelfError as error:
                 gr.Warning(str(error))
             chosen = []
-        drawn = draw(page, query, view, when, board, chosen, undone, request)
+        drawn = draw(shelf, page, query, view, when, board, chosen, undone)
         return page, chosen, gr.Row(visible=bool(chosen)), _chosen_html(chosen), *drawn
 
     def several(what: str) -> Any:
@@ -94,8 +135,7 @@ def build(context: "Context") -> None:
                 undone = mark_all(shelf, what, chosen, onto)
             except ShelfError as error:
                 gr.Warning(str(error))
-            drawn = draw(1, query, view, when, board, [], undone, request)
-            return [], gr.Row(visible=False), *drawn
+            return [], gr.Row(visible=False), *draw(shelf, 1, query, view, when, board, undone=undone)
 
         return do
 
@@ -105,22 +145,17 @@ def build(context: "Context") -> None:
         except ShelfError as error:
             return markup.trouble(error)
 
-    shown = [grid, board, seen]
-    asks = [*asked, chosen, undone]
-    context.demo.load(draw, [page, *asks], shown, **quiet)
-    context.shared.setdefault("watch", []).append(status.Watched(stamp, seen, draw, [page, *asks], shown))
-    box.change(hear, [box, page, *asked, chosen], [page, chosen, picked_row, told, *shown], trigger_mode="multiple", **quiet)
-    gr.on(
-        [query.input, view.input, when.input, board.input],
-        lambda: (1, ""),
-        None,
-        [page, packed],
-        trigger_mode="always_last",
-        **quiet,
-    ).then(draw, [page, *asks], shown, **quiet)
-    for button, what in ((put, "board"), (star, "star"), (bin_it, "trash"), (let_go, "none")):
-        button.click(several(what), [chosen, onto, *asked], [chosen, picked_row, *shown], **quiet)
-    pack.click(export, [chosen, *asked], packed, **quiet)
+    context.demo.load(look, room.inputs, room.shown, **quiet)
+    context.shared.setdefault("watch", []).append(status.Watched(stamp, room.seen, look, room.inputs, room.shown))
+    heard_by = [room.page, room.chosen, room.picked, room.told, *room.shown]
+    box.change(hear, [box, room.page, *room.asked, room.chosen], heard_by, trigger_mode="multiple", **quiet)
+    asked_anew = [component.input for component in room.asked]
+    gr.on(asked_anew, lambda: (1, ""), None, [room.page, room.packed], trigger_mode="always_last", **quiet).then(
+        look, room.inputs, room.shown, **quiet
+    )
+    for what, button in room.tools:
+        button.click(several(what), [room.chosen, room.onto, *room.asked], [room.chosen, room.picked, *room.shown], **quiet)
+    room.pack.click(export, [room.chosen, *room.asked], room.packed, **quiet)
 
 
 def _chosen_html(chosen: list[str]) -> str:
