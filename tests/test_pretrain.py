@@ -144,3 +144,6 @@ def test_a_decoder_that_learns_on_leaves_every_latent_as_it_was(sources, tmp_pat
         assert not torch.equal(after.decode(latents).sample, given.decode(latents).sample)
     again = AutoencoderDC.from_pretrained(pretrain(settings)).float()
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(again.parameters(), after.parameters(), strict=True))
+    assert (
+        str(tmp_path) not in (export.export(after, denoiser.build(), tmp_path / "base", {}) / "vae" / "config.json").read_text()
+    )

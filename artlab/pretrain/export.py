@@ -30,6 +30,9 @@ def export(
             raise FloatingPointError(f"The {name} does not fit into half precision: it holds NaN or infinity.")
         model.half().save_pretrained(fresh / name, safe_serialization=True)
         model.float()
+        config = files.read_json(fresh / name / "config.json")
+        config.pop("_name_or_path", None)  # where it lay on the machine that taught it
+        files.write_json(fresh / name / "config.json", config)
     if upscaler is not None:
         files.write(fresh / "upscaler" / "upscaler.safetensors", upscaler.read_bytes())
     files.write_json(fresh / "scheduler" / "scheduler_config.json", SCHEDULER)
