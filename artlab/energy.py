@@ -75,15 +75,26 @@ def measure(country: str = "DEU") -> Iterator[Meter]:
         )
     meter = Meter(country)
     tracker = _Tracker(country)
-    began, cpu_began = time.perf_counter(), _cpu_seconds()
+    began, cpu_began = time.perf_counter(), cpu_seconds()
     try:
         yield meter
     finally:
         meter.seconds = time.perf_counter() - began
-        meter.cpu_seconds = max(0.0, _cpu_seconds() - cpu_began)
+        meter.cpu_seconds = max(0.0, cpu_seconds() - cpu_began)
         reading = tracker.stop()
         meter.joules, meter.how = _joules(reading, meter)
         meter.co2_grams = meter.kwh * _grams_per_kwh(country)
+
+
+def so_far(cpu_began: float, seconds: float, country: str) -> dict[str, Any]:
+    """An estimate for work that goes on, by processor time alone, as `Meter.summary`; what a graphics card takes is not in it.
+
+    `cpu_began` is what `cpu_seconds()` was when it began. An unknown country counts as the world's mean.
+    """
+    used = max(0.0, cpu_seconds() - cpu_began)
+    meter = Meter(country, used * WATTS_PER_THREAD, seconds=seconds, cpu_seconds=used, how="estimated from processor time")
+    meter.co2_grams = meter.kwh * (_grams_per_kwh(country) if country in _mixes() else WORLD_GRAMS_PER_KWH)
+    return meter.summary()
 
 
 @dataclass(frozen=True)
@@ -184,7 +195,8 @@ def _how(tracker: Any, data: Any) -> str:
     return f"estimated by codecarbon from the load of {os.cpu_count()} threads of {data.cpu_model or 'this processor'} ({watts})"
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
+    """Processor time of this process and of its children that have ended."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from artlab import cli, database, files, worker
+from artlab import cli, database, energy, files, worker
 from artlab.settings import VERBS
 
 SILENCE, GRACE = 15.0, 8.0
@@ -32,6 +32,12 @@ OFTEN = 0.4
 WARM = "artlab.generate"
 """Loaded while there is nothing to do, with torch behind it."""
 _NAMES = {"seconds_left": "eta", "pictures": "samples"}
+
+
+def _card() -> bool:
+    """Whether a graphics card may be at work; asked of torch only once a verb has loaded it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_available()
 
 
 class Stopped(BaseException):
@@ -47,7 +53,8 @@ class Hand:
         self.asks: set[str] = set()
         self.heard = time.monotonic()
         self.busy = self.stopping = False
-        self.told = self.began = 0.0
+        self.told = self.began = self.cpu_began = 0.0
+        self.country = ""
         self.state: dict[str, Any] = {}
         self.home, self.studio = Path(), database.folder()
 
@@ -107,6 +114,8 @@ class Hand:
             self.state["eta"] = round((time.monotonic() - self.began) * (1 - share) / share, 1)
         if notable or time.monotonic() - self.told > OFTEN or said.get("step") == said.get("total"):
             self.told = time.monotonic()
+            if self.country and not _card():
+                self.state["energy"] = energy.so_far(self.cpu_began, self.told - self.began, self.country)
             self.tell(progress=self.state)
         asked = frozenset(self.asks)
         self.asks -= asked
@@ -126,7 +135,8 @@ class Hand:
             return {"end": "stopped", "message": ""}
         earlier = job.get("progress", {})
         self.home, self.state = Path(job["home"]), {key: earlier[key] for key in ("history", "samples") if key in earlier}
-        self.began = time.monotonic()
+        self.began, self.cpu_began = time.monotonic(), energy.cpu_seconds()
+        self.country = str(job["settings"].get("country", "DEU")) if job["verb"] == "finetune" else ""
         os.environ["ARTLAB_HOME"] = job["home"]
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.chdir(self.home)

@@ -116,3 +116,12 @@ def test_summary_and_sentence():
     assert meter.sentence() == "7 min, 2 Wh of electricity and 0.76 g of CO2 with the mix of Germany (measured by RAPL)."
     assert meter.summary()["kwh"] == 0.002
     assert set(meter.summary()) == {"joules", "kwh", "co2_grams", "seconds", "cpu_seconds", "country", "how"}
+
+
+def test_work_under_way_has_an_estimate_by_processor_time():
+    told = energy.so_far(energy.cpu_seconds() - 900, 450, "FRA")
+    assert told["kwh"] == pytest.approx(900 * energy.WATTS_PER_THREAD / 3.6e6, rel=0.01)
+    assert 0 < told["co2_grams"] < energy.so_far(energy.cpu_seconds() - 900, 450, "nowhere")["co2_grams"], (
+        "France's mix is a clean one"
+    )
+    assert energy.so_far(energy.cpu_seconds() + 5, 1, "FRA")["joules"] == 0

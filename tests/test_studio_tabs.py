@@ -350,7 +350,10 @@ def test_a_training_shows_its_curve_and_its_samples(shelf, tmp_path):
             {"step": step, "total": 8, "loss": 0.5, "held_out": 0.4, "copying": 0.9, "pictures_per_second": 2.0},
         )
     picture(run / "samples" / "step-000004-0.png")
+    jobs.beat(jobs.get(shelf.artist, number), {"step": 8, "energy": {"kwh": 0.0123, "co2_grams": 4.2, "seconds": 60}})
     html = train.training_html(shelf)
+    assert "12.3 Wh" in html
+    assert "electricity so far, about" in html
     assert "Copying alarm" in html
     assert "8 of 8" in html
     assert "step-000004-0.png" in html

@@ -271,7 +271,8 @@ def _figures(job: Job, rows: list[dict[str, Any]], card: dict[str, Any]) -> list
         found.append((markup.span(float(job.progress["eta"])), "left, at most"))
     energy = card.get("energy") or job.progress.get("energy") or {}
     if isinstance(energy, dict) and isinstance(energy.get("kwh"), (int, float)):
-        found += [(f"{energy['kwh'] * 1000:.3g} Wh", "electricity"), (f"{energy.get('co2_grams', 0):.2g} g", "CO₂")]
+        words = "electricity" if card.get("energy") else "electricity so far, about"
+        found += [(f"{energy['kwh'] * 1000:.3g} Wh", words), (f"{energy.get('co2_grams', 0):.2g} g", "CO₂")]
     if isinstance(energy, dict) and isinstance(energy.get("seconds"), (int, float)):
         found.append((markup.span(energy["seconds"]), "of training"))
     return found
