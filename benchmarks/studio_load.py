@@ -119,7 +119,7 @@ def processor(pid: int) -> float:
 
 
 def uploaded(address: str, token: str, count: int) -> list[tuple[str, str]]:
-    """A folder of works sent one by one over one connection, as three of the browser's would do together."""
+    """A folder of small works sent one after the other over one connection; a browser sends three at once."""
     luck = random.Random(0)
     began = time.monotonic()
     with httpx.Client(base_url=address, timeout=60) as client:

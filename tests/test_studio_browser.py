@@ -231,6 +231,20 @@ def test_two_artists_see_nothing_of_each_other(browser, studio, tmp_path):
     assert ada.trouble == bea.trouble == []
 
 
+def test_a_studio_that_goes_away_is_told_and_so_is_its_return(browser, studio):
+    visitor = Visitor(browser, studio, "Ada")
+    studio.kill()
+    expect(visitor.page.locator("#away")).to_contain_text("does not answer")
+    studio.start()
+    visitor.page.get_by_role("link", name="Load this page again").click()
+    expect(visitor.page.locator(".masthead .who")).to_contain_text("Ada")
+    expect(visitor.page.locator("#away")).to_have_count(0)
+    visitor.open("Create")
+    visitor.page.locator("#prompt textarea").fill("a fox")
+    visitor.page.keyboard.press("Control+Enter")
+    expect(visitor.page.locator(".jobs")).to_contain_text("Making pictures")
+
+
 @pytest.mark.slow
 def test_the_whole_story(browser, tmp_path):
     """Register, upload with bad files among them, train, reload, kill and restart, create, star, export; no error in the console."""

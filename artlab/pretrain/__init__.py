@@ -19,6 +19,9 @@ from artlab.bases.latent import LatentBase, load_part
 from artlab.pretrain import autoencoder, bookmarks, cache, data, denoiser, export, figures, upscaler
 from artlab.settings import Pretrain
 
+WAY = ("data", "autoencoder", "denoiser", "upscaler", "export", "figures")
+"""The stages of `all`, in their order."""
+
 
 class PretrainError(ValueError):
     """A stage that cannot run yet, and which one comes first."""
@@ -52,7 +55,7 @@ def pretrain(settings: Pretrain) -> Path:
         "figures": _figures,
     }
     done = place.root
-    for stage in [name for name in verbs if name != "decoder"] if settings.stage == "all" else (settings.stage,):
+    for stage in WAY if settings.stage == "all" else (settings.stage,):
         done = verbs[stage](settings, place)
     return done
 
@@ -65,38 +68,33 @@ def _data(settings: Pretrain, place: _Place) -> Path:
 
 
 def _autoencoder(settings: Pretrain, place: _Place) -> Path:
-    sources = [place.drawn, *place.art]
-    model = autoencoder.train(
-        sources,
-        place.root / "autoencoder",
-        steps=settings.autoencoder_steps,
-        features=_features,
-        seed=settings.seed,
-        report=autoencoder.log_to(place.root / "autoencoder.jsonl"),
-    ).eval()
-    autoencoder.standardise(model, _some_latents(model, sources))
-    return _keep_autoencoder(model, sources, place)
+    model = _taught(settings, place, "autoencoder", settings.autoencoder_steps)
+    autoencoder.standardise(model, _some_latents(model, [place.drawn, *place.art]))
+    return _keep_autoencoder(model, place)
 
 
 def _decoder(settings: Pretrain, place: _Place) -> Path:
     """Teach the decoder alone further; the latents, and whatever learned over them, stay valid."""
     _take_over_autoencoder(settings, place)
-    sources = [place.drawn, *place.art]
-    model = autoencoder.train(
-        sources,
-        place.root / "decoder",
-        steps=settings.decoder_steps,
+    given = AutoencoderDC.from_pretrained(place.root / "vae").float()
+    return _keep_autoencoder(_taught(settings, place, "decoder", settings.decoder_steps, given), place)
+
+
+def _taught(settings: Pretrain, place: _Place, name: str, steps: int, given: AutoencoderDC | None = None) -> AutoencoderDC:
+    return autoencoder.train(
+        [place.drawn, *place.art],
+        place.root / name,
+        steps=steps,
         features=_features,
         seed=settings.seed,
-        report=autoencoder.log_to(place.root / "decoder.jsonl"),
-        given=AutoencoderDC.from_pretrained(place.root / "vae").float(),
+        report=autoencoder.log_to(place.root / f"{name}.jsonl"),
+        given=given,
     ).eval()
-    return _keep_autoencoder(model, sources, place)
 
 
-def _keep_autoencoder(model: AutoencoderDC, sources: Sequence[data.Source], place: _Place) -> Path:
+def _keep_autoencoder(model: AutoencoderDC, place: _Place) -> Path:
     model.save_pretrained(place.root / "vae")
-    unseen = {source.folder.name: source.pictures[source.indices(held_out=True)[:256]] for source in sources}
+    unseen = {one.folder.name: one.pictures[one.indices(held_out=True)[:256]] for one in (place.drawn, *place.art)}
     figures = {name: autoencoder.psnr(model, pictures) for name, pictures in unseen.items() if len(pictures)}
     files.write_json(place.root / "vae" / "figures.json", {"psnr_held_out": figures})
     return place.root / "vae"

@@ -67,12 +67,7 @@ def train(
     `features` maps pictures in [-1, 1] to a list of feature maps for the perceptual term; None leaves that term out.
     The data order is a function of seed and step, so that a killed run goes on with the very pictures it would have seen.
     """
-    model = build().to(memory_format=torch.channels_last)
-    average = build().requires_grad_(False)
-    if given is not None:
-        model.load_state_dict(given.state_dict())
-        model.encoder.requires_grad_(False)
-    average.load_state_dict(model.state_dict())
+    model, average = _begin(given)
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
     weights = {"model": model.state_dict(), "average": average.state_dict()}
     start = bookmarks.resume(folder, weights, optimizer)
@@ -110,14 +105,25 @@ def train(
     return average
 
 
+def _begin(given: AutoencoderDC | None) -> tuple[AutoencoderDC, AutoencoderDC]:
+    """The network that learns, with its encoder frozen if it is a trained one, and its average."""
+    model, average = build().to(memory_format=torch.channels_last), build().requires_grad_(False)
+    if given is not None:
+        model.load_state_dict(given.state_dict())
+        model.encoder.requires_grad_(False)
+    average.load_state_dict(model.state_dict())
+    return model, average
+
+
 def loss(
     model: AutoencoderDC, pixels: Tensor, rng: np.random.Generator, features: Callable[[Tensor], list[Tensor]] | None
 ) -> dict[str, Tensor]:
-    """The terms of the loss, weighted, for pictures (n, 3, h, w) in [-1, 1]."""
+    """The terms of the loss, weighted, for pictures (n, 3, h, w) in [-1, 1]; others where the encoder stands still."""
     latents, target = model.encode(pixels).latent.float(), pixels
+    encoder_learns = latents.requires_grad
     spread, middle = latents.std(dim=(0, 2, 3)), latents.mean(dim=(0, 2, 3))
     latents = latents + 0.05 * torch.randn_like(latents)
-    if latents.requires_grad and rng.random() < 0.4:  # scale is a lesson for the encoder
+    if encoder_learns and rng.random() < 0.4:  # scale is a lesson for the encoder
         size = int(rng.choice([3, 4, 5, 6])) * pixels.shape[-1] // 64
         latents = F.interpolate(latents, size=(size, size), mode="bicubic", antialias=True)
         target = F.interpolate(pixels, size=(8 * size, 8 * size), mode="bicubic", antialias=True).clamp(-1, 1)
@@ -131,7 +137,7 @@ def loss(
     if features is None:
         return terms
     pairs = list(zip(features(made), features(target), strict=True))
-    if latents.requires_grad:
+    if encoder_learns:
         return terms | {"features": 0.3 * sum(relative(a, b) for a, b in pairs)}
     # The encoder stands still: what it did not keep can only be put back as grain of the right kind, if not in the right place.
     grain = sum(relative(a.std(dim=(2, 3)), b.std(dim=(2, 3))) for a, b in pairs)

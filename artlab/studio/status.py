@@ -223,7 +223,7 @@ def watch(parts: Sequence[Watched], strip: Any, strip_seen: Any) -> None:
         return [*([gr.skip()] * 2 if drawn == before else [drawn, drawn]), *told]
 
     asked = [component for part in parts for component in (part.seen, *part.of)]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 16, "trigger_mode": "always_last"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 16, "trigger_mode": "multiple"}
     bridge("news").change(tick, [strip_seen, *asked], [strip, strip_seen, *stamps], **quiet)
     for part, stamp in zip(parts, stamps, strict=True):
         stamp.change(part.draw, part.inputs, part.outputs, **quiet)

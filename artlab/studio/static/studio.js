@@ -93,12 +93,13 @@
       if (answer.status === 401) return say("You are logged out. Reload the page to log in again.");
       if (!answer.ok) throw new Error(answer.status);
       const now = await answer.text();
-      if (away > 1) say("The studio answers again.");
+      const gone = $("#away");  // Gradio's side of this page does not outlive the server that made it
+      if (gone) gone.replaceChildren("The studio is back. ", make("a", { href: "" }, "Load this page again"), " to go on.");
       away = 0;
       if (now !== heardLast) { heardLast = now; tell("news", {}); }
     } catch {
       away += 1;
-      if (away === 2) say("The studio does not answer just now; this page goes on when it does.");
+      if (away === 2) document.body.append(make("p", { id: "away", role: "alert" }, "The studio does not answer just now; this page tries again."));
       wait = Math.min(EVERY * 2 ** away, HIDDEN);
     }
     clearTimeout(listening);

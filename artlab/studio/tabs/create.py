@@ -206,24 +206,9 @@ def _laid_out() -> Desk:
         with gr.Column(scale=8, min_width=420):
             stage = markup.place()
     return Desk(
-        prompt,
-        mode,
-        well,
-        easel,
-        rows,
-        styles,
-        count,
-        shape,
-        own,
-        make,
-        trouble,
-        seed,
-        more_form,
-        more,
-        stage,
-        hold=gr.State({}),
-        seen=gr.State(""),
-    )
+        prompt, mode, well, easel, rows, styles, count, shape, own, make, trouble, seed, more_form, more, stage,
+        hold=gr.State({}), seen=gr.State(""),
+    )  # fmt: skip
 
 
 def _listen(context: "Context", desk: Desk) -> None:

@@ -40,18 +40,8 @@ def build(context: "Context") -> None:
     page, seen, box = gr.State(1), gr.State(""), bridge("portfolio-act")
     shown, chosen = [grid, series, trigger, seen], [page, view, series]
 
-    def draw(page: int, view: str, series: str, request: gr.Request) -> Any:
-        shelf = Shelf.of(request)
-        works = works_of(shelf).portfolio()
-        names = sorted({work.series for work in works.works if work.series}) if works else []
-        choices = [("Every series", ""), *((name, name) for name in names)]
-        kept = series if series in names else ""
-        return (
-            portfolio_html(shelf, page, view, kept),
-            gr.Dropdown(choices=choices, value=kept),
-            works.trigger if works else "",
-            stamp(shelf),
-        )
+    def look(page: int, view: str, series: str, request: gr.Request) -> Any:
+        return draw(Shelf.of(request), page, view, series)
 
     def hear(text: str, page: int, view: str, series: str, request: gr.Request) -> Any:
         message, shelf = heard(text), Shelf.of(request)
@@ -60,12 +50,12 @@ def build(context: "Context") -> None:
         try:
             told = act(shelf, message, accounts.artist_of(request).name)
         except (WorksError, JobError, ShelfError) as error:
-            return markup.trouble(error), now, *draw(now, view, series, request)
+            return markup.trouble(error), now, *draw(shelf, now, view, series)
         if told:
             gr.Info(told, duration=4)
         if quiet:  # she may be typing in the next field already: the grid is left as it is
             return "", now, *([gr.skip()] * 3), stamp(shelf)
-        return "", now, *draw(now, view, series, request)
+        return "", now, *draw(shelf, now, view, series)
 
     def name(text: str, before: str, request: gr.Request) -> Any:
         works = works_of(Shelf.of(request))
@@ -80,17 +70,30 @@ def build(context: "Context") -> None:
         return ""
 
     def take_back(page: int, view: str, series: str, request: gr.Request) -> Any:
-        what = works_of(Shelf.of(request)).undo()
+        shelf = Shelf.of(request)
+        what = works_of(shelf).undo()
         gr.Info(f"Taken back: {UNDONE.get(what, what)}." if what else "There is nothing to take back.", duration=4)
-        return draw(page, view, series, request)
+        return draw(shelf, page, view, series)
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    context.demo.load(draw, chosen, shown, **quiet)
-    context.shared.setdefault("watch", []).append(status.Watched(stamp, seen, draw, chosen, shown))
+    context.demo.load(look, chosen, shown, **quiet)
+    context.shared.setdefault("watch", []).append(status.Watched(stamp, seen, look, chosen, shown))
     box.change(hear, [box, *chosen], [trouble, page, *shown], trigger_mode="multiple", **quiet)
-    gr.on([view.input, series.input], lambda: 1, None, page, **quiet).then(draw, chosen, shown, **quiet)
+    gr.on([view.input, series.input], lambda: 1, None, page, **quiet).then(look, chosen, shown, **quiet)
     gr.on([trigger.submit, trigger.blur], name, [trigger, trigger], trouble, **quiet)
     undo.click(take_back, chosen, shown, **quiet)
+
+
+def draw(shelf: Shelf, page: int, view: str, series: str) -> Any:
+    """The works, the series to choose from, the trigger word, and their stamp."""
+    import gradio as gr
+
+    works = works_of(shelf).portfolio()
+    names = sorted({work.series for work in works.works if work.series}) if works else []
+    choices = [("Every series", ""), *((name, name) for name in names)]
+    kept = series if series in names else ""
+    drawn = portfolio_html(shelf, page, view, kept)
+    return drawn, gr.Dropdown(choices=choices, value=kept), works.trigger if works else "", stamp(shelf)
 
 
 UNDONE = {"caption": "a caption", "series": "a series", "keep": "keep or leave out", "trigger": "the trigger word"}
