@@ -118,3 +118,10 @@ def test_every_paraphrase_names_subject_palette_and_medium(medium: str) -> None:
     assert len(said) >= 7
     assert all("owl" in s and "meadow" in s and medium in s and "  " not in s for s in said)
     assert captions.caption(made, "meadow", "ink drawing").startswith("an ink drawing of an owl")
+
+
+def test_short_captions_say_less_and_nothing_else() -> None:
+    one = {"subject": "owl", "layout": "in the snow", "palette": "ember", "medium": "stained glass"}
+    assert captions.short_captions(one) == ("an owl", "a stained glass window of an owl", "an owl in ember colours")
+    several = {"subject": "fox", "layout": "pair", "palette": "sea", "medium": "ink drawing"}
+    assert captions.short_captions(several) == ("foxes", "an ink drawing of foxes", "foxes in sea colours")

@@ -1,6 +1,7 @@
 """Making the base from scratch, in two steps of each stage: everything runs, resumes exactly, and what comes out is a base."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from artlab import checkpoints
 from artlab.bases import load_base
-from artlab.pretrain import PretrainError, autoencoder, cache, data, denoiser, export, pretrain
+from artlab.pretrain import PretrainError, autoencoder, cache, data, decoder, denoiser, export, figures, pretrain, recogniser
 from artlab.settings import Pretrain
 
 
@@ -89,6 +90,79 @@ def test_the_whole_way_to_a_base(sources, tmp_path):
     assert picture.size == (128, 128)
 
 
+def test_an_autoencoder_is_widened_and_its_denoiser_with_it(sources, tmp_path):
+    """More latent channels: both networks begin where the narrower ones were."""
+    torch.manual_seed(3)
+    narrow, unet = autoencoder.build(4).eval(), denoiser.build(4).eval()
+    wide, wider = autoencoder.widened(narrow, 6).eval(), denoiser.build(6).eval()
+    wider.load_state_dict(denoiser.widened(unet.state_dict(), 6))
+    pixels, states = autoencoder.to_tensor(sources[0].pictures[:1]), torch.randn(1, 32, 384)
+    with torch.no_grad():
+        latents = wide.encode(pixels).latent
+        torch.testing.assert_close(latents[:, :4], narrow.encode(pixels).latent)
+        small = unet(latents[:, :4], 500, states).sample
+        made = wider(latents, 500, states).sample
+    torch.testing.assert_close(made[:, :4], small)
+    assert not made[:, 4:].any()
+
+
+def test_going_on_with_more_channels(sources, tmp_path):
+    """`artlab pretrain autoencoder --start BASE --latent_channels 10`, then the denoiser, then export: a base that draws."""
+    start = export.export(autoencoder.build(), denoiser.build(), tmp_path / "start", {})
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "drawn").symlink_to(sources[0].folder)
+    asked = {
+        "start": start,
+        "output_dir": root,
+        "latent_channels": 10,
+        "autoencoder_steps": 1,
+        "denoiser_steps": 1,
+        "half_steps": 0,
+    }
+    for stage in ("autoencoder", "denoiser", "export"):
+        made = pretrain(Pretrain(stage=stage, batch_size=2, **asked))
+    base = load_base(str(made), device="cpu", precision="fp32")
+    assert base.vae.config.latent_channels == base.denoiser.config.in_channels == 10
+    assert base.sample(base.condition(["a fox"]), [0], steps=2, guidance=2.0)[0].size == (128, 128)
+
+
+def test_the_judge_learns_and_goes_on_where_it_was(sources, tmp_path):
+    """After some steps on six pictures it knows these; its answers are words, its shares count them."""
+    rows = [dict(row, held_out=False) for row in sources[0].rows]
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    (folder / "pictures.npy").symlink_to(sources[0].folder / "pictures.npy")
+    (folder / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    told = []
+    drawn, given = data.Source(folder), {"batch_size": 6, "learning_rate": 3e-3, "report": told.append}
+    recogniser.train(drawn, tmp_path / "judge", steps=10, save_every=10, **given)
+    assert checkpoints.step_of(checkpoints.latest(tmp_path / "judge")) == 10
+    judge = recogniser.train(drawn, tmp_path / "judge", steps=50, **given)
+    assert told[-1]["subject"] >= 0.5, "chance is one in six"
+    pictures = [Image.fromarray(picture) for picture in drawn.pictures]
+    shares = recogniser.shares(judge.answers(pictures), rows)
+    assert set(shares) == set(recogniser.QUESTIONS)
+    assert recogniser.shares(judge.answers(pictures), [dict(row, palette="nothing") for row in rows])["palette"] == 0
+
+
+def test_figures_of_a_base(sources, tmp_path, monkeypatch):
+    """Every figure with what stands beside it, from pictures that the base made."""
+    base = load_base("mini", device="cpu", precision="fp32")
+    monkeypatch.setattr(figures, "sample", partial(figures.sample, steps=2, batch=20))
+    rows = [dict(row, held_out=index >= 8) for index, row in enumerate(sources[0].rows * 8)]
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    np.save(folder / "pictures.npy", np.concatenate([sources[0].pictures] * 8))
+    (folder / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    judge = recogniser.Recogniser({what: sorted({row[what] for row in rows}) for what in recogniser.QUESTIONS}).eval()
+    found = figures.figures(base, judge, data.Source(folder), None, count=20, taught=8)
+    assert set(found["obedience"]) == set(recogniser.QUESTIONS)
+    assert all(0 <= value <= 1 for figure in found["obedience"].values() for value in figure.values())
+    assert found["to_drawn"]["n"] == 20
+    assert found["to_drawn"]["fd"] > 0
+
+
 def test_a_killed_denoiser_goes_on_exactly(sources, tmp_path, monkeypatch):
     cached = cache.build(sources[0], [], autoencoder.build().eval(), tmp_path / "cache", real_share=0.0)
     given = {"steps": 2, "half_steps": 1, "batch_size": 1, "save_every": 1, "check_every": 99, "report": quiet}
@@ -147,3 +221,17 @@ def test_a_decoder_that_learns_on_leaves_every_latent_as_it_was(sources, tmp_pat
     assert (
         str(tmp_path) not in (export.export(after, denoiser.build(), tmp_path / "base", {}) / "vae" / "config.json").read_text()
     )
+
+
+def test_the_adversary_learns_to_tell_what_is_made():
+    torch.manual_seed(0)
+    adversary = decoder.Adversary([4, 8])
+    optimizer = torch.optim.Adam(adversary.parameters(), 2e-3)
+    for _ in range(60):
+        real = [torch.randn(4, 4, 8, 8).cumsum(3), torch.randn(4, 8, 8, 8).cumsum(3)]
+        made = [torch.randn(4, 4, 8, 8), torch.randn(4, 8, 8, 8)]
+        caught = decoder.hinge(adversary(real), adversary(made))
+        optimizer.zero_grad()
+        caught.backward()
+        optimizer.step()
+    assert caught < 1.2 < decoder.hinge([torch.zeros(1)], [torch.zeros(1)]) == 2

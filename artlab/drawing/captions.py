@@ -1,6 +1,7 @@
 """The sentence that says exactly what was drawn: `caption`, made from the words the scene was composed from."""
 
 import re
+from collections.abc import Mapping
 
 from numpy.random import Generator
 
@@ -72,3 +73,11 @@ def caption(scene: Scene, palette: str, medium: str, rng: Generator | None = Non
         "layout": layout_phrase(scene), "tags": _tags(scene),
     }  # fmt: skip
     return " ".join(template.format(**words).split()).replace(" ,", ",")
+
+
+def short_captions(row: Mapping[str, str]) -> tuple[str, str, str]:
+    """Three ways to say less, as people do: the thing; the thing in its medium; the thing and its colours. `row` holds the words of a work."""
+    several = row["layout"] in ("pair", "in a row", "pattern")
+    thing = plural(row["subject"]) if several else counted(row["subject"])
+    medium = article(_MEDIA.get(row["medium"], row["medium"]))
+    return thing, f"{medium} of {thing}", f"{thing} in {row['palette']} colours"

@@ -16,7 +16,7 @@ from diffusers import AutoencoderDC, UNet2DConditionModel
 from artlab import checkpoints, files, metrics
 from artlab.bases import load_base
 from artlab.bases.latent import LatentBase, load_part
-from artlab.pretrain import autoencoder, bookmarks, cache, data, denoiser, export, figures, upscaler
+from artlab.pretrain import autoencoder, bookmarks, cache, data, decoder, denoiser, export, figures, recogniser, upscaler
 from artlab.settings import Pretrain
 
 WAY = ("data", "autoencoder", "denoiser", "upscaler", "export", "figures")
@@ -68,7 +68,17 @@ def _data(settings: Pretrain, place: _Place) -> Path:
 
 
 def _autoencoder(settings: Pretrain, place: _Place) -> Path:
-    model = _taught(settings, place, "autoencoder", settings.autoencoder_steps)
+    given = load_part(AutoencoderDC, settings.start / "vae").float() if settings.start else None
+    model = autoencoder.train(
+        [place.drawn, *place.art],
+        place.root / "autoencoder",
+        steps=settings.autoencoder_steps,
+        features=_features,
+        seed=settings.seed,
+        report=autoencoder.log_to(place.root / "autoencoder.jsonl"),
+        channels=settings.latent_channels,
+        given=given,
+    ).eval()
     autoencoder.standardise(model, _some_latents(model, [place.drawn, *place.art]))
     return _keep_autoencoder(model, place)
 
@@ -76,20 +86,16 @@ def _autoencoder(settings: Pretrain, place: _Place) -> Path:
 def _decoder(settings: Pretrain, place: _Place) -> Path:
     """Teach the decoder alone further; the latents, and whatever learned over them, stay valid."""
     _take_over_autoencoder(settings, place)
-    given = AutoencoderDC.from_pretrained(place.root / "vae").float()
-    return _keep_autoencoder(_taught(settings, place, "decoder", settings.decoder_steps, given), place)
-
-
-def _taught(settings: Pretrain, place: _Place, name: str, steps: int, given: AutoencoderDC | None = None) -> AutoencoderDC:
-    return autoencoder.train(
+    model = decoder.train(
+        AutoencoderDC.from_pretrained(place.root / "vae").float(),
         [place.drawn, *place.art],
-        place.root / name,
-        steps=steps,
+        place.root / "decoder",
+        steps=settings.decoder_steps,
         features=_features,
         seed=settings.seed,
-        report=autoencoder.log_to(place.root / f"{name}.jsonl"),
-        given=given,
+        report=autoencoder.log_to(place.root / "decoder.jsonl"),
     ).eval()
+    return _keep_autoencoder(model, place)
 
 
 def _keep_autoencoder(model: AutoencoderDC, place: _Place) -> Path:
@@ -144,7 +150,13 @@ def _upscaler(settings: Pretrain, place: _Place) -> Path:
 def _figures(settings: Pretrain, place: _Place) -> Path:
     base = load_base(str(place.root / "mini"))
     assert isinstance(base, LatentBase)
-    files.write_json(place.root / "figures.json", figures.figures(base, place.drawn, next(iter(place.art), None)))
+    judge = recogniser.train(
+        place.drawn,
+        place.root / "recogniser",
+        steps=settings.recogniser_steps,
+        report=autoencoder.log_to(place.root / "recogniser.jsonl"),
+    )
+    files.write_json(place.root / "figures.json", figures.figures(base, judge, place.drawn, next(iter(place.art), None)))
     return place.root / "figures.json"
 
 
@@ -152,8 +164,9 @@ def _export(settings: Pretrain, place: _Place) -> Path:
     newest = checkpoints.latest(place.root / "denoiser")
     if newest is None:
         raise PretrainError(f"{place.root} holds no trained denoiser yet; run `artlab pretrain denoiser` first.")
-    unet = denoiser.build()
-    unet.load_state_dict(bookmarks.under(bookmarks.read(newest), f"average{len(denoiser.AVERAGES) - 1}."))
+    weights = bookmarks.under(bookmarks.read(newest), f"average{len(denoiser.AVERAGES) - 1}.")
+    unet = denoiser.build(weights["conv_in.weight"].shape[1])
+    unet.load_state_dict(weights)
     facts = {
         "denoiser_steps": checkpoints.step_of(newest),
         "batch_size": settings.batch_size,

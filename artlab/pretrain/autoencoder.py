@@ -27,11 +27,11 @@ LATENT_CHANNELS = 8
 Report = Callable[[dict[str, float]], None]
 
 
-def build() -> AutoencoderDC:
-    """The untrained network: 7.7 M parameters, factor 8, 8 latent channels."""
+def build(channels: int = LATENT_CHANNELS) -> AutoencoderDC:
+    """The untrained network: 7.7 M parameters, factor 8."""
     widths, layers = (64, 64, 128, 256), (0, 1, 2, 2)
     return AutoencoderDC(
-        latent_channels=LATENT_CHANNELS,
+        latent_channels=channels,
         encoder_block_out_channels=widths,
         decoder_block_out_channels=widths,
         encoder_layers_per_block=layers,
@@ -58,36 +58,41 @@ def train(
     seed: int = 0,
     save_every: int = 200,
     report: Report = print,
+    channels: int = LATENT_CHANNELS,
     given: AutoencoderDC | None = None,
 ) -> AutoencoderDC:
     """Train on random crops for `steps`, going on from the newest checkpoint in `folder`; returns the averaged network.
 
-    With `given`, a trained one, its decoder alone learns on, so that its latents, and every denoiser over them, stay valid.
+    With `given`, a trained one, it begins with that one, widened if it has fewer latent channels than `channels`; these stay near
+    what they were, so that a denoiser that knows them need not start anew.
 
     `features` maps pictures in [-1, 1] to a list of feature maps for the perceptual term; None leaves that term out.
     The data order is a function of seed and step, so that a killed run goes on with the very pictures it would have seen.
     """
-    model, average = _begin(given)
+    model = (build(channels) if given is None else widened(given, channels)).to(memory_format=torch.channels_last)
+    average = build(channels).requires_grad_(False)
+    average.load_state_dict(model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=1e-3)
     weights = {"model": model.state_dict(), "average": average.state_dict()}
+    anchor = None if given is None else given.encoder.to(memory_format=torch.channels_last).requires_grad_(False)
     start = bookmarks.resume(folder, weights, optimizer)
     pools = [source.indices(held_out=False) for source in sources]
     arrays = [source.pictures for source in sources]
     for step in range(start, steps):
         began = time.perf_counter()
         rng = np.random.default_rng([seed, step])
-        pixels = _crops(arrays, pools, rng, batch_size, crop)
+        pixels = crops(arrays, pools, rng, batch_size, crop)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * min(1.0, (step + 1) / 200) * min(1.0, max(0.02, (steps - step) / (0.35 * steps)))
         torch.manual_seed(seed * 1_000_003 + step)
         with fast():
-            losses = loss(model, pixels, rng, features if given is not None or step % 2 == 0 else None)
+            losses = loss(model, pixels, rng, features if step % 2 == 0 else None, anchor)
         total = sum(losses.values(), torch.zeros(()))
         total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        _follow(average, model, min(0.999, (step + 1) / (step + 20)))
+        follow(average, model, min(0.999, (step + 1) / (step + 20)))
         if not math.isfinite(float(total.detach())):
             raise FloatingPointError(
                 f"The autoencoder's loss is {float(total.detach())} at step {step}; resume from the last checkpoint in {folder}."
@@ -105,43 +110,59 @@ def train(
     return average
 
 
-def _begin(given: AutoencoderDC | None) -> tuple[AutoencoderDC, AutoencoderDC]:
-    """The network that learns, with its encoder frozen if it is a trained one, and its average."""
-    model, average = build().to(memory_format=torch.channels_last), build().requires_grad_(False)
-    if given is not None:
-        model.load_state_dict(given.state_dict())
-        model.encoder.requires_grad_(False)
-    average.load_state_dict(model.state_dict())
-    return model, average
+def widened(given: AutoencoderDC, channels: int) -> AutoencoderDC:
+    """A network that begins as `given` does, with more latent channels if that one has fewer: the new ones come last, and the decoder
+    hardly hears them yet.
+    """
+    model, known = build(channels), given.state_dict()
+    with torch.no_grad():
+        for name, parameter in model.state_dict().items():
+            old = known[name].to(parameter)
+            if old.shape != parameter.shape:  # the convolutions around the bottleneck
+                parameter.mul_(0.1 if name == "decoder.conv_in.weight" else 1.0)
+            parameter[tuple(slice(0, size) for size in old.shape)] = old
+    return model
 
 
 def loss(
-    model: AutoencoderDC, pixels: Tensor, rng: np.random.Generator, features: Callable[[Tensor], list[Tensor]] | None
+    model: AutoencoderDC,
+    pixels: Tensor,
+    rng: np.random.Generator,
+    features: Callable[[Tensor], list[Tensor]] | None,
+    anchor: torch.nn.Module | None = None,
 ) -> dict[str, Tensor]:
-    """The terms of the loss, weighted, for pictures (n, 3, h, w) in [-1, 1]; others where the encoder stands still."""
+    """The terms of the loss, weighted, for pictures (n, 3, h, w) in [-1, 1].
+
+    `anchor` is an earlier encoder, near whose latents the first channels shall stay.
+    """
     latents, target = model.encode(pixels).latent.float(), pixels
-    encoder_learns = latents.requires_grad
     spread, middle = latents.std(dim=(0, 2, 3)), latents.mean(dim=(0, 2, 3))
+    known = None if anchor is None else anchor(pixels).float()
+    far = torch.zeros(()) if known is None else (latents[:, : known.shape[1]] - known).square().mean()
     latents = latents + 0.05 * torch.randn_like(latents)
-    if encoder_learns and rng.random() < 0.4:  # scale is a lesson for the encoder
+    if rng.random() < 0.4:
         size = int(rng.choice([3, 4, 5, 6])) * pixels.shape[-1] // 64
         latents = F.interpolate(latents, size=(size, size), mode="bicubic", antialias=True)
         target = F.interpolate(pixels, size=(8 * size, 8 * size), mode="bicubic", antialias=True).clamp(-1, 1)
     made = model.decode(latents).sample.float()
     terms = {
-        "l1": (made - target).abs().mean(),
-        "l2": 2.0 * (made - target).square().mean(),
-        "gradient": 0.5 * sum((made.diff(dim=d) - target.diff(dim=d)).abs().mean() for d in (-1, -2)),
+        **pixel_terms(made, target),
         "moments": 0.02 * (middle.square().mean() + spread.clamp_min(1e-4).log().square().mean()),
     }
-    if features is None:
-        return terms
-    pairs = list(zip(features(made), features(target), strict=True))
-    if encoder_learns:
-        return terms | {"features": 0.3 * sum(relative(a, b) for a, b in pairs)}
-    # The encoder stands still: what it did not keep can only be put back as grain of the right kind, if not in the right place.
-    grain = sum(relative(a.std(dim=(2, 3)), b.std(dim=(2, 3))) for a, b in pairs)
-    return terms | {"features": 0.6 * sum(relative(a, b) for a, b in pairs), "grain": 0.6 * grain}
+    if anchor is not None:
+        terms["anchor"] = 0.05 * far
+    if features is not None:
+        terms["features"] = 0.3 * sum(relative(a, b) for a, b in zip(features(made), features(target), strict=True))
+    return terms
+
+
+def pixel_terms(made: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """L1, squared error, and L1 of the gradients, weighted."""
+    return {
+        "l1": (made - target).abs().mean(),
+        "l2": 2.0 * (made - target).square().mean(),
+        "gradient": 0.5 * torch.stack([(made.diff(dim=d) - target.diff(dim=d)).abs().mean() for d in (-1, -2)]).sum(),
+    }
 
 
 def standardise(model: AutoencoderDC, latents: Tensor) -> None:
@@ -184,7 +205,7 @@ def to_tensor(pictures: np.ndarray) -> Tensor:
     )
 
 
-def _crops(arrays: Sequence[np.ndarray], pools: Sequence[np.ndarray], rng: np.random.Generator, count: int, crop: int) -> Tensor:
+def crops(arrays: Sequence[np.ndarray], pools: Sequence[np.ndarray], rng: np.random.Generator, count: int, crop: int) -> Tensor:
     """Random crops, the sources taking turns."""
     pictures = []
     for k in range(count):
@@ -201,7 +222,7 @@ def relative(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).square().mean() / b.detach().square().mean().clamp_min(1e-6)
 
 
-def _follow(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
+def follow(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
     with torch.no_grad():
         torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in model.parameters()], 1 - decay)
 

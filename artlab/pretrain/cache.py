@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from diffusers import AutoencoderDC
 
 from artlab import files
 from artlab.bases import mini
+from artlab.drawing.captions import short_captions
 from artlab.pretrain.autoencoder import to_tensor
 from artlab.pretrain.data import Source
 from artlab.pretrain.denoiser import Cache
@@ -26,12 +28,13 @@ def build(drawn: Source, art: Sequence[Source], autoencoder: AutoencoderDC, fold
     reals = sum(len(indices) for _, indices in picked[1:])
     shares = [1.0] + [real_share / (1 - real_share) * len(picked[0][1]) / max(1, reals)] * len(art)
     rows = [source.rows[i] for source, indices in picked for i in indices]
-    captions = {text: at for at, text in enumerate(dict.fromkeys(row["caption"] for row in rows))}
+    said = [_captions(row) for row in rows]
+    captions = {text: at for at, text in enumerate(dict.fromkeys(text for texts in said for text in texts))}
     arrays = {
         "latents": np.concatenate([_latents(source, indices, autoencoder) for source, indices in picked]),
         "half": np.concatenate([_latents(source, indices, autoencoder, shrink=2) for source, indices in picked]),
         "states": _states(list(captions)),
-        "caption": np.array([captions[row["caption"]] for row in rows]),
+        "captions": np.array([[captions[text] for text in texts] for texts in said]),
         "held_out": np.array([row["held_out"] for row in rows]),
         "weight": np.concatenate([np.full(len(indices), share) for (_, indices), share in zip(picked, shares, strict=True)]),
         "empty": mini.text_states([""])[0].numpy(),
@@ -40,6 +43,11 @@ def build(drawn: Source, art: Sequence[Source], autoencoder: AutoencoderDC, fold
         np.save(folder / f"{name}.npy", array)
     files.write_json(folder / "done.json", {"pictures": len(rows), "captions": len(captions)})
     return Cache(folder)
+
+
+def _captions(row: dict[str, Any]) -> tuple[str, ...]:
+    """Four ways to ask for a picture, its full caption first; real art has only that."""
+    return (row["caption"], *(short_captions(row) if row["origin"] == "drawn" else (row["caption"],) * 3))
 
 
 @torch.inference_mode()

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from artlab.bases.schedule import Schedule
 from artlab.pretrain import bookmarks
+from artlab.pretrain.autoencoder import LATENT_CHANNELS
 from artlab.pretrain.precision import fast
 
 SCHEDULER: dict[str, Any] = {
@@ -34,9 +35,11 @@ SCHEDULER: dict[str, Any] = {
     "steps_offset": 0,
 }
 AVERAGES = (0.999, 0.9995)
+SAID = (0.58, 0.1, 0.2, 0.12)
+"""How often a picture is asked for by its full caption, its subject, its subject and medium, its subject and palette."""
 
 
-def build() -> UNet2DConditionModel:
+def build(channels: int = LATENT_CHANNELS) -> UNet2DConditionModel:
     """The untrained network: 14.3 M parameters, self- and cross-attention at 16, 8 and 4.
 
     The caption enters twice: by cross-attention, and pooled through the time embedding (as in DeepFloyd IF), which scales and shifts
@@ -45,8 +48,8 @@ def build() -> UNet2DConditionModel:
     widths = (96, 128, 192)
     return UNet2DConditionModel(
         sample_size=16,
-        in_channels=8,
-        out_channels=8,
+        in_channels=channels,
+        out_channels=channels,
         down_block_types=("CrossAttnDownBlock2D",) * 3,
         up_block_types=("CrossAttnUpBlock2D",) * 3,
         block_out_channels=widths,
@@ -59,22 +62,35 @@ def build() -> UNet2DConditionModel:
     )
 
 
+def widened(weights: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
+    """The weights of a network over fewer latent channels, for one over `channels`: what it does with the first ones stays, the new ones
+    it neither hears nor makes yet.
+    """
+    wider = {name: torch.zeros_like(value) for name, value in build(channels).state_dict().items()}
+    for name, value in weights.items():
+        wider[name][tuple(slice(0, size) for size in value.shape)] = value
+    return wider
+
+
 class Cache:
-    """Latents (n, 8, 16, 16), those at half size (n, 8, 8, 8), text states (m, 32, 384), and for each latent the row of its caption."""
+    """Latents (n, c, 16, 16), those at half size (n, c, 8, 8), text states (m, 32, 384), and for each latent the rows of its captions."""
 
     def __init__(self, folder: Path) -> None:
         self.latents: NDArray[np.float16] = np.load(folder / "latents.npy", mmap_mode="r")
         self.half: NDArray[np.float16] = np.load(folder / "half.npy", mmap_mode="r")
         self.states: NDArray[np.float16] = np.load(folder / "states.npy", mmap_mode="r")
-        self.caption: NDArray[np.int64] = np.load(folder / "caption.npy")
+        self.captions: NDArray[np.int64] = np.load(folder / "captions.npy")
         self.held_out: NDArray[np.bool_] = np.load(folder / "held_out.npy")
         self.weight: NDArray[np.float64] = np.load(folder / "weight.npy")
         self.empty = torch.from_numpy(np.load(folder / "empty.npy")).float()
 
-    def batch(self, rows: NDArray[np.int64], *, half: bool = False) -> tuple[Tensor, Tensor]:
-        """Latents, at half size if asked, and text states of some rows, float32."""
+    def batch(
+        self, rows: NDArray[np.int64], *, half: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Latents, at half size if asked, and text states of some rows, float32: of the full captions, or with `rng` now and then of short ones."""
         latents = torch.from_numpy((self.half if half else self.latents)[rows]).float()
-        return latents, torch.from_numpy(self.states[self.caption[rows]]).float()
+        which = np.zeros(len(rows), int) if rng is None else rng.choice(4, size=len(rows), p=SAID)
+        return latents, torch.from_numpy(self.states[self.captions[rows, which]]).float()
 
 
 def train(
@@ -93,14 +109,15 @@ def train(
 ) -> dict[str, Tensor]:
     """Train for `steps`, going on from the newest checkpoint in `folder`; returns the slower average's weights.
 
-    Without a checkpoint it begins with `initial`, weights of an earlier base, or anew.
+    Without a checkpoint it begins with `initial`, weights of an earlier base, perhaps over fewer latent channels, or anew.
     The first `half_steps` see pictures at half size, twice as many at once.
     The rate warms up over 150 steps and falls over the last quarter (a trapezoid: a run can be lengthened without starting anew).
     """
     torch.manual_seed(seed)
-    model = build().to(memory_format=torch.channels_last)
+    channels = cache.latents.shape[1]
+    model = build(channels).to(memory_format=torch.channels_last)
     if initial is not None:
-        model.load_state_dict(initial)
+        model.load_state_dict(widened(initial, channels))
     averages = [{k: v.clone() for k, v in model.state_dict().items()} for _ in AVERAGES]
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
     weights = {"model": model.state_dict(), **{f"average{index}": average for index, average in enumerate(averages)}}
@@ -113,7 +130,7 @@ def train(
         rng = np.random.default_rng([seed, step])
         half = step < half_steps
         count = 2 * batch_size if half else batch_size
-        latents, states = cache.batch(np.sort(rng.choice(seen, size=count, p=chance)), half=half)
+        latents, states = cache.batch(np.sort(rng.choice(seen, size=count, p=chance)), half=half, rng=rng)
         states[torch.from_numpy(rng.random(count) < 0.1)] = cache.empty
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         noise = torch.randn(latents.shape, generator=generator)
@@ -152,7 +169,7 @@ def errors(model: torch.nn.Module, schedule: Schedule, latents: Tensor, states: 
 @torch.inference_mode()
 def stable_loss(weights: dict[str, Tensor], cache: Cache, *, half: bool = False, pictures: int = 128, batch: int = 32) -> float:
     """The loss on held-out pictures at fixed noise and stratified times, so that two numbers differ by the model alone."""
-    model = build()
+    model = build(cache.latents.shape[1])
     model.load_state_dict(weights)
     model.eval()
     schedule, rows = Schedule(SCHEDULER), np.flatnonzero(cache.held_out)[:pictures]

@@ -1,7 +1,7 @@
 """What a finished base can do, in figures: does it draw what it is asked for, how near is it to its world, does it copy?
 
-Obedience is judged by classifiers that learned from *other* drawn pictures (EfficientNet features, multinomial logistic regression);
-what they say of drawn pictures they never saw, and chance, stand beside it. Distances stand beside the same distance between two halves
+Obedience is judged by a network that learned from *other* drawn pictures; what it says of drawn pictures it never saw, of these after they
+went through the autoencoder, and chance, stand beside it. Distances stand beside the same distance between two halves
 of what is compared with, at the same number of pictures.
 """
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,9 +23,7 @@ from artlab.drawing.palettes import PALETTES
 from artlab.metrics import copying, fidelity
 from artlab.pretrain.autoencoder import to_tensor
 from artlab.pretrain.data import TOO_BUSY, WORLD, Source
-
-ASKED = ("subject", "palette", "medium")
-Rows = Sequence[dict[str, Any]]
+from artlab.pretrain.recogniser import Recogniser, shares
 
 
 @dataclass(frozen=True)
@@ -71,52 +68,48 @@ def reconstructed(base: LatentBase, pictures: NDArray[np.uint8]) -> list[Image.I
     return [made for at in range(0, len(pictures), 32) for made in base.decode(base.encode(to_tensor(pictures[at : at + 32])))]
 
 
-def figures(base: LatentBase, drawn: Source, real: Source | None, *, count: int = 200, taught: int = 4000) -> dict[str, Any]:
+def figures(
+    base: LatentBase, judge: Recogniser, drawn: Source, real: Source | None, *, count: int = 200, taught: int = 4000
+) -> dict[str, Any]:
     """Obedience, distances and copying of a base, as plain numbers with their ceilings, chances and nulls."""
     asked = prompts(count)
     made = sample(base, asked)
     unseen, seen = drawn.indices(held_out=True)[: 2 * count], drawn.indices(held_out=False)[:taught]
-    ours, known, held = _features(made), _features(_pictures(drawn, seen)), _features(_pictures(drawn, unseen))
-    rebuilt = _features(reconstructed(base, drawn.pictures[unseen]))
-    rows = drawn.rows
+    ours, known, held = (metrics.features(some) for some in (made, _pictures(drawn, seen), _pictures(drawn, unseen)))
     result: dict[str, Any] = {
         "pictures": count,
-        "obedience": obedience(ours, asked, known, [rows[i] for i in seen], held, [rows[i] for i in unseen], rebuilt),
-        "to_drawn": distances(ours[:, -1280:], held[:, -1280:]),
+        "obedience": obedience(judge, base, made, asked, drawn, unseen),
+        "to_drawn": distances(ours, held),
     }
     if real is not None:
         colour = [i for i in real.indices(held_out=True) if not real.rows[i].get("monochrome")][: 2 * count]
-        result["to_real"] = distances(ours[:, -1280:], _features(_pictures(real, np.array(colour)))[:, -1280:])
+        result["to_real"] = distances(ours, metrics.features(_pictures(real, np.array(colour))))
     result["copying"] = {
-        "samples": copying.calibrated_nearest(ours[:, -1280:], known[:, -1280:]).share,
-        "held_out": copying.calibrated_nearest(held[:count, -1280:], known[:, -1280:]).share,
+        "samples": copying.calibrated_nearest(ours, known).share,
+        "held_out": copying.calibrated_nearest(held[:count], known).share,
     }
     return result
 
 
 def obedience(
-    made: NDArray[np.float32],
+    judge: Recogniser,
+    base: LatentBase,
+    made: Sequence[Image.Image],
     asked: Sequence[Prompt],
-    known: NDArray[np.float32],
-    known_rows: Rows,
-    held: NDArray[np.float32],
-    held_rows: Rows,
-    rebuilt: NDArray[np.float32],
+    drawn: Source,
+    unseen: NDArray[np.int64],
 ) -> dict[str, dict[str, float]]:
     """For subject, palette and medium: share recognised in the samples, in drawn pictures never seen, in what the autoencoder
     leaves of these (no sample can be expected to be clearer), and by chance.
     """
-    found = {}
-    for what in ASKED:
-        names = sorted({str(row[what]) for row in known_rows})
-        predict = _classifier(known, [names.index(str(row[what])) for row in known_rows], len(names))
-        found[what] = {
-            "samples": float(np.mean([names[k] == one.words[what] for k, one in zip(predict(made), asked, strict=True)])),
-            "ceiling": float(np.mean([names[k] == row[what] for k, row in zip(predict(held), held_rows, strict=True)])),
-            "reconstructed": float(np.mean([names[k] == row[what] for k, row in zip(predict(rebuilt), held_rows, strict=True)])),
-            "chance": 1 / len(names),
-        }
-    return found
+    rows = [drawn.rows[i] for i in unseen]
+    samples = shares(judge.answers(made), [one.words for one in asked])
+    ceiling = shares(judge.answers(_pictures(drawn, unseen)), rows)
+    rebuilt = shares(judge.answers(reconstructed(base, drawn.pictures[unseen])), rows)
+    return {
+        what: {"samples": samples[what], "ceiling": ceiling[what], "reconstructed": rebuilt[what], "chance": 1 / len(answers)}
+        for what, answers in judge.names.items()
+    }
 
 
 def distances(made: NDArray[np.float32], reference: NDArray[np.float32]) -> dict[str, float]:
@@ -132,29 +125,6 @@ def distances(made: NDArray[np.float32], reference: NDArray[np.float32]) -> dict
     }
 
 
-def _features(pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
-    """(n, 608 + 1280): style statistics and pooled features."""
-    return np.concatenate([metrics.style_features(pictures), metrics.features(pictures)], axis=1)
-
-
 def _pictures(source: Source, rows: NDArray[np.int64]) -> list[Image.Image]:
     pictures = source.pictures
     return [Image.fromarray(np.asarray(pictures[row])) for row in rows]
-
-
-def _classifier(x: NDArray[np.float32], labels: Sequence[int], classes: int) -> Any:
-    """Multinomial logistic regression on standardised features, with a ridge."""
-    middle, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
-    inputs, targets = torch.from_numpy((x - middle) / spread), torch.tensor(labels)
-    layer = torch.nn.Linear(x.shape[1], classes)
-    torch.nn.init.zeros_(layer.weight)
-    optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=100, history_size=10, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(layer(inputs), targets) + 3e-3 * layer.weight.square().sum()
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    return lambda y: layer(torch.from_numpy((y - middle) / spread)).argmax(dim=1).numpy()

@@ -145,6 +145,8 @@ class Pretrain(Settings):
     real_share: float = Field(0.2, ge=0, le=1)
     """Share of real art in a batch of the denoiser."""
     autoencoder_steps: int = Field(20_000, ge=1)
+    latent_channels: int = Field(8, ge=1, le=64)
+    """Channels of the latents; more keep more detail and are harder to learn over. An autoencoder to start from is widened."""
     decoder_steps: int = Field(4_000, ge=1)
     """Steps of the stage `decoder`, in which the encoder stands still: latents, and a denoiser over them, stay valid."""
     denoiser_steps: int = Field(60_000, ge=1)
@@ -156,10 +158,12 @@ class Pretrain(Settings):
     """Folder of real art of 384 px and more, at any depth, for the upscaler; drawn works alone if left out."""
     large_drawn: int = Field(600, ge=1)
     """Large pictures that artlab draws for the upscaler."""
+    recogniser_steps: int = Field(600, ge=1)
+    """Steps of the network that judges, for the figures, whether a sample shows what was asked for."""
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(5e-4, gt=0)
     start: Path | None = None
-    """Base whose denoiser to go on training, for instance the shipped one; its autoencoder is taken over too."""
+    """Base to go on from, for instance the shipped one: its denoiser and autoencoder are where the stages begin."""
     output_dir: Path | None = None
     """Where everything goes; `pretrain/` under artlab's home if left out."""
     seed: int = Field(0, ge=0)
