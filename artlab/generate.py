@@ -4,6 +4,7 @@ Each picture is a PNG that carries its recipe; what is there already is not made
 """
 
 import gc
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +42,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the work stands: pictures done, sampling steps done of those under way, the newest picture, or a remark."""
+    """Where the work stands: pictures done, sampling steps done of those under way, the newest picture, or a remark; and `preview()`,
+    which makes a sheet of the pictures under way as they are now.
+    """
 
     done: int
     total: int
@@ -49,6 +52,7 @@ class Progress:
     steps: int = 0
     picture: Picture | None = None
     message: str = ""
+    preview: Callable[[], Image.Image] | None = None
 
 
 Report = Callable[[Progress], None]
@@ -317,7 +321,7 @@ def sampled(
     while at < len(recipes):
         batch = recipes[at : at + batch_size]
         now = replace(start, done=start.done + at, steps=batch[0].steps)
-        made = _sample(base, batch, encoded, lambda index, _, now=now: report(replace(now, step=index + 1)), how)  # type: ignore[misc]
+        made = _sample(base, batch, encoded, told(base, now, report), how)
         if made:
             yield from base.upscale(made) if "upscale" in batch[0].extra else made
             at += len(batch)
@@ -329,6 +333,16 @@ def sampled(
         batch_size = len(batch) // 2
         _free_memory()
         report(replace(now, message=f"Memory ran out with {len(batch)} pictures at once; going on with {batch_size}."))
+
+
+def told(base: Base, now: Progress, report: Report) -> OnStep:
+    """What `base.sample` calls after each step, so that `report` hears of it and can ask for a preview."""
+
+    def on_step(index: int, latents: torch.Tensor) -> None:
+        columns = math.ceil(math.sqrt(len(latents)))
+        report(replace(now, step=index + 1, preview=lambda: images.contact_sheet(base.preview(latents), columns, width=512)))
+
+    return on_step
 
 
 def _sample(base: Base, batch: list[Recipe], encoded: Callable[[str], Condition], on_step: OnStep, how: How) -> list[Image.Image]:

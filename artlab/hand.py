@@ -7,9 +7,11 @@ its own, so that a crash, a full memory or a hang in C code takes down one job a
 and ends itself: the job may be another's by then.
 """
 
+import base64
 import contextlib
 import fcntl
 import importlib
+import io
 import json
 import os
 import queue
@@ -18,14 +20,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from artlab import cli, database, energy, files, worker
 from artlab.settings import VERBS
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SILENCE, GRACE = 15.0, 8.0
 OFTEN = 0.4
@@ -53,7 +58,7 @@ class Hand:
         self.asks: set[str] = set()
         self.heard = time.monotonic()
         self.busy = self.stopping = False
-        self.told = self.began = self.cpu_began = 0.0
+        self.told = self.began = self.cpu_began = self.look_at = 0.0
         self.country = ""
         self.state: dict[str, Any] = {}
         self.home, self.studio = Path(), database.folder()
@@ -103,6 +108,7 @@ class Hand:
     def report(self, event: Any) -> frozenset[str]:
         """Pass on what a verb tells, not too often; answer with what the artist asked for meanwhile (`save`, `sample`)."""
         said = {_NAMES.get(key, key): value for key, value in _plain(event, self.home).items()}
+        self._look(getattr(event, "preview", None))
         notable = bool(said.keys() & {"held_out", "samples", "message", "picture", "copying"})
         losses = self.state.get("history", [])
         if said.get("held_out") is not None:
@@ -120,6 +126,20 @@ class Hand:
         asked = frozenset(self.asks)
         self.asks -= asked
         return asked
+
+    def _look(self, preview: Callable[[], "Image.Image"] | None) -> None:
+        """Keep what is being made as it looks now, as a `data:` address; seldom enough that looking takes no more than a tenth of the time."""
+        now = time.monotonic()
+        if preview is None:
+            self.state.pop("preview", None)  # a picture is finished, or something else begins
+        elif now >= self.look_at:
+            with contextlib.suppress(RuntimeError):  # memory that is too short for a look is long enough for the work
+                image = preview().convert("RGB")
+                image.thumbnail((512, 512))
+                file = io.BytesIO()
+                image.save(file, "WEBP", quality=70)
+                self.state["preview"] = f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+            self.look_at = time.monotonic() + max(OFTEN, 9 * (time.monotonic() - now))
 
     def say(self, sentence: str) -> None:
         """Pass on a sentence."""
@@ -185,7 +205,7 @@ def _plain(event: Any, home: Path) -> dict[str, Any]:
         rows = {field.name: getattr(event, field.name) for field in fields(event)}
     else:
         rows = dict(event) if isinstance(event, Mapping) else {"message": str(event)}
-    return {key: _json(value, home) for key, value in rows.items() if value is not None and value != "" and value != ()}
+    return {key: _json(value, home) for key, value in rows.items() if key != "preview" and value not in (None, "", ())}
 
 
 def _json(value: Any, home: Path) -> Any:

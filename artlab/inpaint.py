@@ -6,7 +6,7 @@ arXiv 2201.09865). The base needs no training for it. Outside the mask the pictu
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from artlab import easel, generate
-from artlab.bases import seed_noise
+from artlab.bases import OnStep, seed_noise
 from artlab.bases.unet import UNetBase
 from artlab.easel import EaselError, Given
 from artlab.generate import Picture, Progress, Report, print_progress
@@ -154,11 +154,7 @@ def _painted(
     hole = latent_mask(small, (known.shape[-1], known.shape[-2])).to(base.device)
     for number, one in enumerate(recipes):
         now = replace(start, done=start.done + number, steps=one.steps)
-
-        def told(index: int, now: Progress = now) -> None:
-            report(replace(now, step=index + 1))
-
-        latents = repaint(base, known, hole, one, settings.strength, settings.resample, told)
+        latents = repaint(base, known, hole, one, settings.strength, settings.resample, generate.told(base, now, report))
         (new,) = base.upscale(base.decode(latents)) if max(seen.size) > base.facts.resolution else base.decode(latents)
         whole = scene.canvas.copy()
         whole.paste(new.resize(seen.size, Image.Resampling.LANCZOS), window.box[:2])
@@ -172,9 +168,7 @@ def latent_mask(mask: Image.Image, shape: tuple[int, int]) -> Tensor:
 
 
 @torch.no_grad()
-def repaint(
-    base: UNetBase, known: Tensor, hole: Tensor, made: Recipe, strength: float, resample: int, on_step: Callable[[int], None]
-) -> Tensor:
+def repaint(base: UNetBase, known: Tensor, hole: Tensor, made: Recipe, strength: float, resample: int, on_step: OnStep) -> Tensor:
     """Latents that are `known` outside of `hole` (1 inside) and new inside: DDIM with each step taken `resample` times."""
     schedule = base.schedule
     times = schedule.sampler(SAMPLER, made.steps).timesteps.long()
@@ -201,7 +195,7 @@ def repaint(
             elif later is None:
                 break
         x = x_next
-        on_step(index)
+        on_step(index, clean)
     return x
 
 

@@ -285,6 +285,22 @@ def _base_of(make) -> str:
     return next(iter(generate._warm))[0]
 
 
+def test_what_is_under_way_can_be_looked_at_and_stays_what_it_was(make):
+    (plain,) = make("a fox", seed=(3,))
+    looks = [told.preview for told in make.heard if told.preview]
+    assert len(looks) == 2, "one a step, made only when somebody looks"
+    sheets = [look().tobytes() for look in looks]
+    assert sheets[0] != sheets[1]
+    assert looks[0]().width == 512
+    (again,) = make("a fox", seed=(3,), output_dir=plain.path.parent / "again")
+    assert pixels(again) == pixels(plain)
+
+
+def test_large_latents_are_looked_at_reduced(base):
+    (picture,) = base.preview(torch.randn(1, base.channels, 100, 50))
+    assert picture.size == (16 * base.factor, 32 * base.factor)
+
+
 def test_a_failed_write_leaves_no_half_picture(make, monkeypatch, tmp_path):
     monkeypatch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(5, "I/O error")))
     with pytest.raises(OSError, match="I/O error"):

@@ -113,12 +113,13 @@ def test_latents_outside_are_the_known_ones(base):
         base=BaseUsed(name="x", fingerprint="ab"),
     )
     seen = []
-    new = inpaint.repaint(base, known, hole, made, 1.0, 3, seen.append)
+    new = inpaint.repaint(base, known, hole, made, 1.0, 3, lambda index, clean: seen.append((index, clean)))
     outside = hole.expand_as(known) == 0
     torch.testing.assert_close(new[outside], known[outside])
     assert float((new - known)[~outside].abs().max()) > 0.1
-    assert seen == [0, 1, 2]
-    torch.testing.assert_close(inpaint.repaint(base, known, hole, made, 1.0, 3, seen.append), new)
+    assert [index for index, _ in seen] == [0, 1, 2]
+    assert seen[-1][1].shape == new.shape, "what a preview is made from"
+    torch.testing.assert_close(inpaint.repaint(base, known, hole, made, 1.0, 3, lambda index, clean: None), new)
 
 
 def test_seams_are_soft_inside_only():

@@ -1,5 +1,6 @@
 """What the tabs do behind the page: works and decisions, forms, wishes, albums, words; hostile strings stay words."""
 
+import base64
 import io
 import json
 import math
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from artlab import accounts, files, intake, jobs, recipe, settings
+from artlab import accounts, files, generate, hand, intake, jobs, recipe, settings
 from artlab.finetune import steps_for
 from artlab.jobs import Job
 from artlab.recipe import BaseUsed, Recipe, StyleUsed
@@ -338,6 +339,32 @@ def test_empty_tabs_say_what_to_do(shelf):
     assert study.report_of(shelf, "../../x") is None
     with pytest.raises(WorksError):
         train.submit(shelf, "me", "quick", "mini", {})
+
+
+def test_a_picture_is_seen_growing(shelf, tmp_path):
+    """The hand looks at what is under way; the stage shows it until a picture is finished, and nothing else that a job may tell."""
+    jobs.submit(shelf.artist, "generate", settings.Generate(prompt=("a fox",)))
+    job = jobs.claim()
+    told = io.StringIO()
+    worker = hand.Hand("cpu", told)
+    worker.report(generate.Progress(0, 1, step=1, steps=2, preview=lambda: Image.new("RGB", (900, 300), "#ff0000")))
+    jobs.beat(job, worker.state)
+    assert json.loads(told.getvalue())["progress"]["preview"] == worker.state["preview"]
+    html = create.stage_html(shelf, {})
+    found = re.search(r'src="data:image/webp;base64,([^"]+)"', html)
+    seen = Image.open(io.BytesIO(base64.b64decode(found[1])))
+    assert seen.size == (512, 171)
+    assert seen.getpixel((9, 9))[0] > 240
+    jobs.beat(job, {**worker.state, "preview": '"><script>'})
+    assert "script" not in create.stage_html(shelf, {})
+
+    def too_much():
+        raise RuntimeError("out of memory")
+
+    worker.look_at = 0.0
+    worker.report(generate.Progress(0, 1, step=2, steps=2, preview=too_much))
+    worker.report(generate.Progress(1, 1))
+    assert "preview" not in worker.state
 
 
 def test_a_training_shows_its_curve_and_its_samples(shelf, tmp_path):

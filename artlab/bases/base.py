@@ -98,6 +98,10 @@ class Base(ABC):
         """The pictures `upscale_factor` times as large, for a base that has an upscaler of its own; others leave them as they are."""
         return list(pictures)
 
+    def preview(self, latents: Tensor) -> list[Image.Image]:
+        """What latents under way would look like, roughly and quickly; a base that cannot tell gives none."""
+        return []
+
     def describe(self) -> dict[str, Any]:
         """What a style's card keeps of its base."""
         return {

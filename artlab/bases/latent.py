@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from PIL import Image
 from torch import Tensor
 
 from artlab import files
 from artlab.bases.base import Base, BaseError
+
+PREVIEW = 32
 
 
 class LatentBase(Base):
@@ -48,6 +51,14 @@ class LatentBase(Base):
             array = pixels[0].float().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).cpu().numpy()
             pictures.append(Image.fromarray(array))
         return pictures
+
+    @torch.no_grad()
+    def preview(self, latents: Tensor) -> list[Image.Image]:
+        """Latents decoded at no more than 32 a side: 256 px where the factor is 8, whatever the size of the picture."""
+        height, width = latents.shape[2:]
+        share = min(1.0, PREVIEW / max(height, width))
+        size = (max(1, round(height * share)), max(1, round(width * share)))
+        return self.decode(latents if share == 1 else F.adaptive_avg_pool2d(latents, size))
 
     def autocast(self) -> AbstractContextManager:
         """Mixed precision for the denoiser: adapters stay in float32 while the products are taken in `dtype`."""

@@ -120,7 +120,7 @@ def _preview(settings: Blend, weights: bytes, card: dict[str, Any], parents: Par
                 steps=settings.num_inference_steps,
                 guidance=base.facts.guidance_scale if settings.guidance_scale is None else settings.guidance_scale,
                 sampler=settings.sampler,
-                on_step=lambda index, _: report(Progress(0, 1, step=index + 1, steps=settings.num_inference_steps)),
+                on_step=generate.told(base, Progress(0, 1, steps=settings.num_inference_steps), report),
             )
         finally:
             lora.detach(base)

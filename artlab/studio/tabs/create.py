@@ -356,9 +356,11 @@ def stage_html(shelf: Shelf, hold: dict[str, Any]) -> str:
     chosen = next((one for one in entries if one.id == hold.get("show")), entries[0] if entries else None)
     beside = next((one for one in entries if chosen and one.id == hold.get("beside") and one.id != chosen.id), None)
     line = status.line(job) if job and job.is_open else None
+    growing = str(job.progress.get("preview", "")) if job and line and job.state == "running" and not hold.get("show") else ""
     return markup.part(
         "stage",
         job={"id": line.id, "open": line.open, "what": line.what, "how": line.how, "share": line.share or 0.0} if line else None,
+        growing=growing if growing.startswith("data:image/webp;base64,") else "",
         pictures=[_shown(shelf, one) for one in entries],
         chosen=_shown(shelf, chosen) if chosen else None,
         beside=_shown(shelf, beside) if beside else None,
