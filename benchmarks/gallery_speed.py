@@ -56,24 +56,32 @@ def loop(prompts: list[str], steps: int, guidance: float) -> dict[str, float]:
         return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
-def gallery(prompts: list[str], steps: int, guidance: float, workers: int) -> dict[str, float]:
+def gallery(prompts: list[str], steps: int, guidance: float, workers: int, together: int) -> dict[str, float]:
     """Seconds from the first to the last picture, scaled to all of them, and for the whole command; memory of the largest process."""
     with tempfile.TemporaryDirectory() as folder:
         plan, out = Path(folder) / "plan.json", Path(folder) / "out"
         rows = [{"prompt": prompt, "seed": seed} for seed, prompt in enumerate(prompts)]
         plan.write_text(
             json.dumps(
-                {"prompts": rows, "num_inference_steps": steps, "guidance_scale": guidance, "upscale": False, "base": "mini"}
+                {
+                    "prompts": rows,
+                    "num_inference_steps": steps,
+                    "guidance_scale": guidance,
+                    "upscale": False,
+                    "base": "mini",
+                    "together": together,
+                }
             )
         )
         words = [sys.executable, "-m", "artlab.gallery", str(plan), "--output-dir", str(out), "--no-scores", "--no-watermark"]
-        words += ["--workers", str(workers), "--mixed-precision", "fp32", "--devices", "cpu", "--batch-size", "1"]
+        words += ["--workers", str(workers), "--mixed-precision", "fp32", "--devices", "cpu"]
         began = time.monotonic()
         subprocess.run(words, check=True, capture_output=True)
         whole = time.monotonic() - began
         times = sorted(path.stat().st_mtime for path in (out / "pictures").glob("*.png"))
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    warm = (times[-1] - times[workers - 1]) / max(1, len(times) - workers) * len(times)  # each worker's first picture warms it up
+    first = workers * together  # each worker's first pictures warm it up
+    warm = (times[-1] - times[first - 1]) / max(1, len(times) - first) * len(times)
     return {"seconds": warm, "whole": whole, "megabytes": used}
 
 
@@ -84,9 +92,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--together", type=int, default=4, help="pictures that go through the network at once")
     asked = parser.parse_args()
     prompts = [PROMPTS[number % len(PROMPTS)] for number in range(asked.pictures)]
-    ours = gallery(prompts, asked.steps, asked.guidance, asked.workers)
+    ours = gallery(prompts, asked.steps, asked.guidance, asked.workers, asked.together)
     theirs = loop(prompts, asked.steps, asked.guidance)
     print("| | s a picture | whole command | largest process |\n|---|---|---|---|")
     for name, row in (("plain loop", theirs), (f"gallery, {asked.workers} workers", ours)):

@@ -117,6 +117,24 @@ def test_the_bytes_do_not_depend_on_batch_or_order(make, planned, base, tmp_path
     assert contents(tmp_path / "b") == contents(tmp_path / "a")
 
 
+@pytest.mark.parametrize("changes", [{"batch_size": 1}, {"batch_size": 9}, {"limit": 3}], ids=str)
+def test_a_plan_in_fours_gives_the_same_bytes_too(make, planned, base, tmp_path, monkeypatch, changes):
+    """Fours are filled up, so that a picture never sees another number of rows, whoever its neighbours are."""
+    teach(base)
+    path = planned(styles=["wren:0.7", "none"], seeds=[5, 3], count=3, prompts=["a fox"], together=4)
+    seen, sample = [], base.sample
+    monkeypatch.setattr(
+        base, "sample", lambda condition, seeds, **given: seen.append(len(seeds)) or sample(condition, seeds, **given)
+    )
+    make(path, tmp_path / "a", batch_size=8)
+    assert seen == [4, 4, 4, 4], "twice six of them"
+    while make(path, tmp_path / "b", **changes).made:
+        pass
+    assert set(seen) == {4}
+    assert contents(tmp_path / "b") == contents(tmp_path / "a")
+    assert {row["recipe"]["extra"]["together"] for row in rows(tmp_path / "a")} == {4}
+
+
 def test_switched_adapters_are_those_that_generate_attaches(planned, base):
     first, second = teach(base), teach(base, "ember", "emb", -0.3)
     settled = items.settle(
@@ -246,11 +264,18 @@ def test_memory_that_runs_out_halves_the_batch_and_one_picture_too_much_is_told(
             sizes.append(len(part))
             return [Image.new("RGB", (64, 64))] * len(part) if len(part) <= most[0] else []
 
+    class Processor(Card):
+        def _ready(self, item):
+            return SimpleNamespace(device=torch.device("cpu"))
+
     assert [item.id for item, _ in Card("cuda", {}).make(wanted)] == [item.id for item in wanted]
     assert sizes == [4, 2, 2]
     most[0] = 0
-    with pytest.raises(items.ItemError, match="64x64 fills the memory"):
+    with pytest.raises(items.ItemError, match="one picture of 64x64 fills the memory"):
         list(Card("cuda", {}).make(wanted[:1]))
+    fours = items.settle(plan.read(planned(prompts=["a fox"], count=4, together=4)).requests, "float32").items
+    with pytest.raises(items.ItemError, match=r"a batch of 4 pictures of 64x64 fills .* leave out “together”"):
+        list(Processor("cpu", {}).make(fours))
 
 
 def test_a_dry_run_tells_count_time_and_space_and_makes_nothing(make, planned, tmp_path, capsys):

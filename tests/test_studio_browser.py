@@ -247,7 +247,8 @@ def test_a_studio_that_goes_away_is_told_and_so_is_its_return(browser, studio):
 
 @pytest.mark.slow
 def test_the_whole_story(browser, tmp_path):
-    """Register, upload with bad files among them, train, reload, kill and restart, create, star, export; no error in the console."""
+    """Register, upload with bad files among them, train, reload, kill and restart, create and see it grow, star, export, report; no error
+    in the console."""
     studio = Studio(tmp_path / "home", "--devices", "cpu")
     try:
         tell_the_story(browser, studio, tmp_path)
@@ -293,8 +294,14 @@ def tell_the_story(browser, studio: Studio, tmp_path: Path) -> None:
     # Create, star, look, export.
     visitor.open("Create")
     page.locator("#prompt textarea").fill("a cottage in a garden")
+    page.get_by_role("button", name="Advanced").last.click()
+    page.get_by_label("Steps").last.fill("60")  # long enough for the page, which looks every two seconds, to see them grow
     page.locator("#make").click()
+    growing = page.locator(".stage .growing img")
+    expect(growing).to_be_visible(timeout=6 * PATIENCE)
+    assert growing.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
     expect(page.locator(".stage .strip li")).to_have_count(4, timeout=6 * PATIENCE)
+    expect(growing).to_have_count(0)
     page.locator(".stage .star").click()
     expect(page.locator(".stage .star")).to_contain_text("Starred")
     visitor.open("Gallery")
@@ -315,5 +322,10 @@ def tell_the_story(browser, studio: Studio, tmp_path: Path) -> None:
         manifest = json.loads(archive.read("manifest.json"))
     assert len(manifest["pictures"]) == 4
     assert sum(one["starred"] for one in manifest["pictures"]) == 1
+    # The report: made in the background, shown in a frame that can run nothing.
+    visitor.open("Study")
+    page.get_by_role("button", name="Make the report").click()
+    expect(page.locator(".study, .nothing").last).to_contain_text("being made", timeout=PATIENCE)
+    expect(page.frame_locator("iframe.report").locator("h1")).to_be_visible(timeout=12 * PATIENCE)
     assert page.evaluate("() => window.xss") is None
     assert visitor.trouble == []

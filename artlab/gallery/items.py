@@ -50,7 +50,12 @@ class Item:
         """What pictures must share to be sampled together: base, adapters with weights, size, steps, guidance, negative prompt."""
         made = self.recipe
         same = (made.width, made.height, made.steps, made.sampler, made.guidance, made.negative_prompt, made.method)
-        return (self.base, self.weights, *same, str(made.extra.get("upscale", "")))
+        return (self.base, self.weights, *same, str(made.extra.get("upscale", "")), self.together)
+
+    @property
+    def together(self) -> int:
+        """How many pictures go through the network at once on a CPU; fewer are filled up, as their bytes depend on the number."""
+        return int(str(self.recipe.extra.get("together", 1)))
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ def batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
     order = sorted(items, key=lambda item: (item.base, repr(item.weights), repr(item.group)))
     for _, group in itertools.groupby(order, key=lambda item: item.group):
         rows = list(group)
-        yield from (rows[at : at + size] for at in range(0, len(rows), size))
+        whole = max(size // rows[0].together, 1) * rows[0].together
+        yield from (rows[at : at + whole] for at in range(0, len(rows), whole))
 
 
 def _reason(error: Exception) -> str:
@@ -218,6 +224,8 @@ def _recipe(request: Request, reading: Reading, base: _BaseFacts, used: list[Sty
     extra: dict[str, Any] = {"precision": precision}
     if request.upscale and base.upscale > 1:
         extra["upscale"] = base.upscale
+    if request.together > 1:
+        extra["together"] = request.together
     return Recipe(
         prompt=reading.text,
         negative_prompt=request.negative_prompt.replace("\0", " "),

@@ -1,8 +1,9 @@
 """The part of a worker that makes pictures: a base loaded once, its adapters loaded once and switched, prompts encoded once.
 
-On a CPU every picture goes through the network alone and on one thread: kernels round differently for other batch sizes and thread
-counts (measured: pictures of a batch of four differ from single ones in their last bits), and a gallery promises the same bytes
-whatever the batch, the order and the machine. A GPU, where a batch pays, takes it whole; there bytes hold for equal batches only.
+On a CPU every picture goes through the network on one thread, alone or in a batch of as many as its recipe says (`together`), filled
+up where there are fewer: kernels round differently for other batch sizes and thread counts (measured: pictures of a batch of four differ
+from single ones in their last bits, but not with their neighbours or their place in it), and a gallery promises the same bytes whatever
+the order and the machine. A GPU, where a batch pays, takes it whole; there bytes hold for equal batches only.
 """
 
 import gc
@@ -41,14 +42,17 @@ class Maker:
     def make(self, batch: Sequence[Item], on_step: OnStep = lambda index: None) -> Iterator[tuple[Item, bytes]]:
         """The pictures of one group as PNG files, in order, as they are ready. Raises ItemError when not one fits into memory."""
         base = self._ready(batch[0])
-        at, size = 0, 1 if base.device.type == "cpu" else len(batch)
+        fixed = batch[0].together if base.device.type == "cpu" else 0
+        at, size = 0, fixed or len(batch)
         while at < len(batch):
             part = batch[at : at + size]
-            made = self._sampled(base, part, on_step)
+            made = self._sampled(base, [*part, *[part[-1]] * (fixed - len(part))], on_step)[: len(part)]
             if not made:
-                if len(part) == 1:
+                if len(part) == 1 or fixed:
                     shown = f"{part[0].recipe.width}x{part[0].recipe.height}"
-                    raise ItemError(f"one picture of {shown} fills the memory of {base.device}; make it smaller")
+                    many = "one picture" if size == 1 else f"a batch of {size} pictures"
+                    way = "make it smaller" if size == 1 else "make them smaller, or leave out “together”"
+                    raise ItemError(f"{many} of {shown} fills the memory of {base.device}; {way}")
                 size = len(part) // 2
                 continue
             for item, image in zip(part, made, strict=True):

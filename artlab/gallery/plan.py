@@ -46,6 +46,7 @@ class Part(BaseModel):
     guidance_scale: list[float] | None = None
     sampler: Sampler = "dpm++"
     upscale: bool = True
+    together: int = Field(1, ge=1, le=16)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Request:
     picture: str = ""
     strength: float = 0.6
     upscale: bool = True
+    together: int = 1
     problem: str = ""
 
     def named(self) -> str:
@@ -201,6 +203,7 @@ def _requests(part: Part, folder: Path) -> Iterator[Request]:
         method=part.method,
         strength=part.strength,
         upscale=part.upscale,
+        together=part.together,
     )
     asked = list(_prompts(part, folder, common))
     mixes = [mix for entry in part.styles for mix in _mixes(entry)]
