@@ -17,13 +17,13 @@ from artlab.finetune import steps_for
 from artlab.jobs import Job
 from artlab.recipe import BaseUsed, Recipe, StyleUsed
 from artlab.settings import VERBS, Finetune, Generate
-from artlab.studio import album, chart, forms, making, markup, status, theme
+from artlab.studio import album, chart, forms, making, markup, stage, status, theme
 from artlab.studio.album import Album
 from artlab.studio.bridge import heard, whole, word
 from artlab.studio.forms import FormError
 from artlab.studio.making import Wish
 from artlab.studio.shelf import Shelf, ShelfError
-from artlab.studio.tabs import create, gallery, portfolio, study, train
+from artlab.studio.tabs import gallery, portfolio, study, train
 from artlab.studio.uploads import works_of
 from artlab.studio.works import Works, WorksError, safe_path
 
@@ -334,7 +334,7 @@ def test_empty_tabs_say_what_to_do(shelf):
     assert "No works yet" in portfolio.portfolio_html(shelf)
     assert "Nothing taught yet" in train.training_html(shelf)
     assert "First add works" in train.estimate_html(shelf, "balanced")
-    assert "appears here" in create.stage_html(shelf, {})
+    assert "appears here" in stage.html(shelf, {})
     assert "Nothing here yet" in gallery.gallery_html(shelf)
     assert study.report_of(shelf, "../../x") is None
     with pytest.raises(WorksError):
@@ -350,13 +350,13 @@ def test_a_picture_is_seen_growing(shelf, tmp_path):
     worker.report(generate.Progress(0, 1, step=1, steps=2, preview=lambda: Image.new("RGB", (900, 300), "#ff0000")))
     jobs.beat(job, worker.state)
     assert json.loads(told.getvalue())["progress"]["preview"] == worker.state["preview"]
-    html = create.stage_html(shelf, {})
+    html = stage.html(shelf, {})
     found = re.search(r'src="data:image/webp;base64,([^"]+)"', html)
     seen = Image.open(io.BytesIO(base64.b64decode(found[1])))
     assert seen.size == (512, 171)
     assert seen.getpixel((9, 9))[0] > 240
     jobs.beat(job, {**worker.state, "preview": '"><script>'})
-    assert "script" not in create.stage_html(shelf, {})
+    assert "script" not in stage.html(shelf, {})
 
     def too_much():
         raise RuntimeError("out of memory")
@@ -427,7 +427,7 @@ def test_news_change_with_everything_that_the_page_shows_and_with_nothing_else(s
     """The page asks Gradio to draw only when this text differs."""
     parts = [
         status.Watched(module.stamp, None, None, [], [], (None,) * (module is study))
-        for module in (create, gallery, portfolio, study, train)
+        for module in (stage, gallery, portfolio, study, train)
     ]
     seen = [status.news(shelf, parts)]
 

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from artlab import jobs
-from artlab.jobs import Job, JobError
+from artlab.jobs import JobError
 from artlab.settings import VERBS
-from artlab.studio import album, forms, making, markup, status
+from artlab.studio import album, forms, making, markup, stage, status
 from artlab.studio.album import Album
 from artlab.studio.bridge import bridge, heard, word
 from artlab.studio.forms import FormError
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 TITLE = "Create"
 NONE = ("No style, the bare base", "")
-SHOWN = 24
 MORE = ("negative_prompt", "num_inference_steps", "guidance_scale", "sampler")
-MAKING = tuple(verb for _, verb in MODES.values()) + making.AFTER
 
 
 def build(context: "Context") -> None:
@@ -109,10 +107,10 @@ class Desk:
 
         return {
             self.well: gr.Markdown(
-                well_html(shelf, hold), visible=how == "picture" or (how == "part" and not hold.get("picture"))
+                stage.well(shelf, hold), visible=how == "picture" or (how == "part" and not hold.get("picture"))
             ),
             self.easel: gr.Markdown(
-                easel_html(shelf, hold if how == "part" else {}),
+                stage.easel(shelf, hold if how == "part" else {}),
                 visible=how == "blend" or (how == "part" and bool(hold.get("picture"))),
             ),
             **{group: gr.Column(visible=name == how) for name, group, _ in self.own},
@@ -142,10 +140,10 @@ class Desk:
         elif act == "star":
             Album(shelf).mark("star", [entry.id], not entry.starred)
         elif act == "compare":
-            hold["beside"] = "" if hold.get("beside") else _neighbour(shelf, entry.id)
+            hold["beside"] = "" if hold.get("beside") else stage.neighbour(shelf, entry.id)
         elif act == "show":
             hold["show"] = entry.id
-        return {self.hold: hold, self.stage: stage_html(shelf, hold), self.seen: stamp(shelf), self.trouble: ""}
+        return {self.hold: hold, self.stage: stage.html(shelf, hold), self.seen: stage.stamp(shelf), self.trouble: ""}
 
     def recall(self, shelf: Shelf, found: Any) -> dict[Any, Any]:
         """The settings of a picture, back in the form. Raises FormError where it does not tell them."""
@@ -204,9 +202,9 @@ def _laid_out() -> Desk:
                 markup.place(markup.part("well", act="recipe", tell="create-act", id="", picture="", say="Settings from a picture",
                                          note="Drop one that artlab made, and its settings come back."))  # fmt: skip
         with gr.Column(scale=8, min_width=420):
-            stage = markup.place()
+            shown = markup.place()
     return Desk(
-        prompt, mode, well, easel, rows, styles, count, shape, own, make, trouble, seed, more_form, more, stage,
+        prompt, mode, well, easel, rows, styles, count, shape, own, make, trouble, seed, more_form, more, shown,
         hold=gr.State({}), seen=gr.State(""),
     )  # fmt: skip
 
@@ -228,12 +226,12 @@ def _listen(context: "Context", desk: Desk) -> None:
             _keep(shelf, wish)
         except (FormError, ShelfError, JobError, WorksError) as error:
             return markup.trouble(error), gr.skip(), gr.skip(), gr.skip()
-        return "", hold, stage_html(shelf, hold), stamp(shelf)
+        return "", hold, stage.html(shelf, hold), stage.stamp(shelf)
 
     def begin(request: gr.Request) -> Any:
         shelf = Shelf.of(request)
         wish = _kept(shelf)
-        return {**desk.fill(shelf, wish), desk.stage: stage_html(shelf, {}), desk.seen: stamp(shelf)}
+        return {**desk.fill(shelf, wish), desk.stage: stage.html(shelf, {}), desk.seen: stage.stamp(shelf)}
 
     def switch(how: str, hold: dict[str, Any], request: gr.Request) -> Any:
         return desk.modal(Shelf.of(request), how, hold)
@@ -250,20 +248,20 @@ def _listen(context: "Context", desk: Desk) -> None:
 
     def look(hold: dict[str, Any], request: gr.Request) -> Any:
         shelf = Shelf.of(request)
-        return stage_html(shelf, hold), stamp(shelf)
+        return stage.html(shelf, hold), stage.stamp(shelf)
 
     def refresh(request: gr.Request) -> Any:
         shelf = Shelf.of(request)
         choices = [NONE, *((one.name, one.folder.name) for one in shelf.styles())]
-        return [*(gr.Dropdown(choices=choices) for _ in range(STYLES)), styles_stamp(shelf)]
+        return [*(gr.Dropdown(choices=choices) for _ in range(STYLES)), stage.styles_stamp(shelf)]
 
-    hold, stage, seen = desk.hold, desk.stage, desk.seen
+    hold, shown, seen = desk.hold, desk.stage, desk.seen
     groups = [group for _, group, _ in desk.own]
     context.demo.load(begin, None, desk.outputs, **quiet)
     watched = context.shared.setdefault("watch", [])
-    watched.append(status.Watched(stamp, seen, look, [hold], [stage, seen]))
-    watched.append(status.Watched(styles_stamp, known, refresh, [], [*desk.styles[::2], known]))
-    desk.make.click(press, [hold, *desk.inputs], [desk.trouble, hold, stage, seen], trigger_mode="always_last", **quiet)
+    watched.append(status.Watched(stage.stamp, seen, look, [hold], [shown, seen]))
+    watched.append(status.Watched(stage.styles_stamp, known, refresh, [], [*desk.styles[::2], known]))
+    desk.make.click(press, [hold, *desk.inputs], [desk.trouble, hold, shown, seen], trigger_mode="always_last", **quiet)
     desk.mode.input(switch, [desk.mode, hold], [desk.well, desk.easel, *groups], **quiet)
     gr.on([one.input for one in desk.styles[::2]], another, desk.styles[::2], desk.rows, **quiet)
     box.change(hear, [box, hold, desk.mode], desk.outputs, trigger_mode="multiple", **quiet)
@@ -330,104 +328,3 @@ def _kept(shelf: Shelf) -> Wish:
     if not draft and (own := [one for one in shelf.styles() if one.folder.is_relative_to(shelf.home)]):
         found = replace(found, styles=((own[0].folder.name, 1.0),))
     return found
-
-
-# -- the stage ------------------------------------------------------------------------------------------------------------------
-
-
-def stamp(shelf: Shelf) -> str:
-    """Something that changes whenever the stage would."""
-    job = status.latest(shelf.artist, *MAKING)
-    log = shelf.home / album.LOG
-    told = f"{job.id} {job.state} {job.wish} {job.progress.get('done')} {job.progress.get('step')}" if job else ""
-    return f"{told} {log.stat().st_size if log.exists() else 0}"
-
-
-def styles_stamp(shelf: Shelf) -> str:
-    """Something that changes when there is a new style."""
-    folder = shelf.home / "styles"
-    return "styles " + " ".join(sorted(f"{card.parent.name} {card.stat().st_mtime_ns}" for card in folder.glob("*/style.json")))
-
-
-def stage_html(shelf: Shelf, hold: dict[str, Any]) -> str:
-    """What was made last, large; the others of its batch below."""
-    job = status.latest(shelf.artist, *MAKING)
-    entries = _entries(shelf, job)
-    chosen = next((one for one in entries if one.id == hold.get("show")), entries[0] if entries else None)
-    beside = next((one for one in entries if chosen and one.id == hold.get("beside") and one.id != chosen.id), None)
-    line = status.line(job) if job and job.is_open else None
-    growing = str(job.progress.get("preview", "")) if job and line and job.state == "running" and not hold.get("show") else ""
-    return markup.part(
-        "stage",
-        job={"id": line.id, "open": line.open, "what": line.what, "how": line.how, "share": line.share or 0.0} if line else None,
-        growing=growing if growing.startswith("data:image/webp;base64,") else "",
-        pictures=[_shown(shelf, one) for one in entries],
-        chosen=_shown(shelf, chosen) if chosen else None,
-        beside=_shown(shelf, beside) if beside else None,
-        can={"regions": making.can("inpaint"), "vary": making.can("vary"), "enlarge": making.can("enlarge")},
-    )
-
-
-def _entries(shelf: Shelf, job: Job | None) -> list[album.Entry]:
-    """The pictures of a job as far as they are there, else the newest ones of all."""
-    pictures = Album(shelf)
-    if job is None:
-        return pictures.entries()[:SHOWN]
-    found = []
-    for path in job.result.get("paths", []):
-        try:
-            entry = pictures.entry(str(path))
-        except ShelfError:
-            continue
-        found += [] if entry.trashed else [entry]
-    if not found and job.started:
-        found = sorted(pictures.entries(since=job.started - 1), key=lambda one: one.when) if job.state == "running" else []
-    return found[:SHOWN] or pictures.entries()[:1] * (not job.is_open)
-
-
-def _neighbour(shelf: Shelf, which: str) -> str:
-    ids = [one.id for one in _entries(shelf, status.latest(shelf.artist, *MAKING))]
-    others = [one for one in ids if one != which] or [one.id for one in Album(shelf).entries()[:2] if one.id != which]
-    return others[0] if others else ""
-
-
-def _shown(shelf: Shelf, one: album.Entry) -> dict[str, Any]:
-    words, found = album.prompt_of(one.path), album.made(one.path)
-    return {
-        "id": one.id, "alt": words, "words": words, "seed": getattr(found, "seed", None), "starred": one.starred,
-        "small": shelf.media_url(one.path, 240), "large": shelf.media_url(one.path), "download": shelf.media_url(one.path, download=True),
-    }  # fmt: skip
-
-
-def well_html(shelf: Shelf, hold: dict[str, Any]) -> str:
-    """Where a picture to start from is dropped."""
-    return markup.part(
-        "well", act="picture", tell="create-act", id="picture-well", picture=_url(shelf, hold.get("picture")),
-        say="Another picture" if hold.get("picture") else "The picture to start from", note="Drop it here, paste it, or send one from the gallery.",
-    )  # fmt: skip
-
-
-def easel_html(shelf: Shelf, hold: dict[str, Any]) -> str:
-    """The canvas for the part to paint anew."""
-    url = _url(shelf, hold.get("picture"))
-    width, height = _size(shelf, hold.get("picture"))
-    return markup.part("easel", picture=url, width=width, height=height, region=0)
-
-
-def _url(shelf: Shelf, path: Any) -> str:
-    if not path:
-        return ""
-    try:
-        return shelf.media_url(shelf.path(str(path)), 768)
-    except (ShelfError, OSError):
-        return ""
-
-
-def _size(shelf: Shelf, path: Any) -> tuple[int, int]:
-    from PIL import Image  # noqa: PLC0415 - one of artlab's own PNGs, of which only the header is read
-
-    try:
-        with Image.open(shelf.path(str(path)), formats=["PNG"]) as image:
-            return image.size
-    except (ShelfError, OSError, ValueError, SyntaxError):
-        return 512, 512
