@@ -133,7 +133,9 @@ class Hand:
         if preview is None:
             self.state.pop("preview", None)  # a picture is finished, or something else begins
         elif now >= self.look_at:
-            with contextlib.suppress(RuntimeError):  # memory that is too short for a look is long enough for the work
+            with contextlib.suppress(
+                RuntimeError, ValueError
+            ):  # too little memory for a look, or nothing to see: the work goes on
                 image = preview().convert("RGB")
                 image.thumbnail((512, 512))
                 file = io.BytesIO()

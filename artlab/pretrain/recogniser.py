@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
 from artlab.metrics import effnet
 from artlab.pretrain import bookmarks
+from artlab.pretrain.autoencoder import to_tensor
 from artlab.pretrain.data import Source
 
 QUESTIONS = ("subject", "palette", "medium")
+SIZE = (128, 128)
 FROZEN = 5
 """Blocks of the network that stay as ImageNet taught them: edges and textures."""
 
@@ -153,8 +154,5 @@ def shares(answers: Mapping[str, Sequence[str]], asked: Sequence[Mapping[str, An
 
 def _pixels(pictures: Sequence[Image.Image]) -> Tensor:
     """(n, 3, 128, 128) in [-1, 1], channels last."""
-    size = (128, 128)
-    same = [one if one.size == size else one.resize(size, Image.Resampling.LANCZOS) for one in pictures]
-    array: NDArray[np.uint8] = np.stack([np.asarray(one.convert("RGB")) for one in same])
-    pixels = torch.from_numpy(array).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-    return pixels.contiguous(memory_format=torch.channels_last)
+    same = [one if one.size == SIZE else one.resize(SIZE, Image.Resampling.LANCZOS) for one in pictures]
+    return to_tensor(np.stack([np.asarray(one.convert("RGB")) for one in same]))

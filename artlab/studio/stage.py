@@ -62,6 +62,7 @@ def _entries(shelf: Shelf, job: Job | None) -> list[album.Entry]:
 
 
 def neighbour(shelf: Shelf, which: str) -> str:
+    """The id of a picture to compare another one with, "" if there is none."""
     ids = [one.id for one in _entries(shelf, status.latest(shelf.artist, *MAKING))]
     others = [one for one in ids if one != which] or [one.id for one in Album(shelf).entries()[:2] if one.id != which]
     return others[0] if others else ""
