@@ -21,6 +21,7 @@ from torch import Tensor
 from artlab import files
 from artlab.pretrain import bookmarks
 from artlab.pretrain.data import Source
+from artlab.pretrain.pace import set_rate
 from artlab.pretrain.precision import fast
 
 LATENT_CHANNELS = 8
@@ -82,8 +83,7 @@ def train(
         began = time.perf_counter()
         rng = np.random.default_rng([seed, step])
         pixels = crops(arrays, pools, rng, batch_size, crop)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * min(1.0, (step + 1) / 200) * min(1.0, max(0.02, (steps - step) / (0.35 * steps)))
+        set_rate(optimizer, learning_rate, step, steps, warm=200, fall=0.35)
         torch.manual_seed(seed * 1_000_003 + step)
         with fast():
             losses = loss(model, pixels, rng, features if step % 2 == 0 else None, anchor)

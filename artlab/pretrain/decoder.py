@@ -22,6 +22,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from artlab.pretrain import bookmarks
 from artlab.pretrain.autoencoder import Report, crops, follow, pixel_terms, relative
 from artlab.pretrain.data import Source
+from artlab.pretrain.pace import set_rate
 from artlab.pretrain.precision import fast
 
 NOISE = 0.15
@@ -81,8 +82,7 @@ def train(
     for step in range(start, steps):
         began = time.perf_counter()
         pixels = crops(arrays, pools, np.random.default_rng([seed, step]), batch_size, crop)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * min(1.0, (step + 1) / 100) * min(1.0, max(0.02, (steps - step) / (0.3 * steps)))
+        set_rate(optimizer, learning_rate, step, steps, warm=100, fall=0.3)
         torch.manual_seed(seed * 1_000_003 + step)
         told = _learn(model, adversary, pixels, features, PULL * min(1.0, step / 200))
         torch.nn.utils.clip_grad_norm_(model.decoder.parameters(), 1.0)

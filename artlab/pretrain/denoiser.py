@@ -21,6 +21,7 @@ from torch import Tensor
 from artlab.bases.schedule import Schedule
 from artlab.pretrain import bookmarks
 from artlab.pretrain.autoencoder import LATENT_CHANNELS
+from artlab.pretrain.pace import set_rate
 from artlab.pretrain.precision import fast
 
 SCHEDULER: dict[str, Any] = {
@@ -135,8 +136,7 @@ def train(
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
         noise = torch.randn(latents.shape, generator=generator)
         times = (torch.rand(count, generator=generator) + torch.arange(count)) / count
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * min(1.0, (step + 1) / 150) * min(1.0, max(0.02, (steps - step) / (0.25 * steps)))
+        set_rate(optimizer, learning_rate, step, steps, warm=150, fall=0.25)
         losses = errors(model, schedule, latents, states, noise, times)
         losses.mean().backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -24,6 +24,7 @@ from artlab.drawing.palettes import PALETTES
 from artlab.pretrain import bookmarks
 from artlab.pretrain.autoencoder import Report, relative, to_tensor
 from artlab.pretrain.data import HELD_OUT, TOO_BUSY, WORLD
+from artlab.pretrain.pace import set_rate
 
 SIDE = 384  # of the large pictures
 NOISE = (0.0, 0.1, 0.2)  # on the latents, whose deviation is 1
@@ -103,8 +104,7 @@ def train(
     for step in range(bookmarks.resume(folder, weights, optimizer), steps):
         rng = np.random.default_rng([seed, step])
         pixels, target = _crops(large, small, rng.choice(seen, size=batch_size), rng, crop)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * min(1.0, (step + 1) / 50) * min(1.0, max(0.02, (steps - step) / (0.4 * steps)))
+        set_rate(optimizer, learning_rate, step, steps, warm=50, fall=0.4)
         losses = loss(model(pixels), target, features)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
