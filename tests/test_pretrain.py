@@ -182,6 +182,40 @@ def test_a_killed_denoiser_goes_on_exactly(sources, tmp_path, monkeypatch):
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
 
 
+def test_the_running_averages_look_back_a_share_of_the_training():
+    """Two powers of the step give two averages at any length; weights that rise by one a step show how far each looks back."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    averages = [{"weight": torch.zeros(1, 1)} for _ in denoiser.AVERAGES]
+    for step in range(1000):
+        model.weight.data.fill_(step)
+        denoiser._follow(averages, model, step)
+    back = [1 - float(average["weight"]) / 999 for average in averages]
+    assert back == pytest.approx([1 / (power + 2) for power in denoiser.AVERAGES], rel=0.05)
+
+
+def test_the_better_average_is_exported(sources, tmp_path):
+    cached = cache.build(sources[0], [], autoencoder.build().eval(), tmp_path / "cache", real_share=0.0)
+    cached.held_out[:2] = True
+    torch.manual_seed(0)
+    good = denoiser.build().state_dict()
+    bad = {**good, "conv_out.weight": good["conv_out.weight"] * 30}
+    for first, second in ((good, bad), (bad, good)):
+        state = {f"average{at}.{name}": value for at, one in enumerate((first, second)) for name, value in one.items()}
+        weights, loss = denoiser.better(state, cached)
+        assert torch.equal(weights["conv_out.weight"], good["conv_out.weight"])
+        assert loss == denoiser.stable_loss(good, cached)
+
+
+def test_a_wider_denoiser_needs_a_wider_autoencoder_first(sources, tmp_path):
+    start = export.export(autoencoder.build(), denoiser.build(), tmp_path / "start", {})
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "drawn").symlink_to(sources[0].folder)
+    with pytest.raises(PretrainError, match="widen it first"):
+        pretrain(Pretrain(stage="denoiser", start=start, output_dir=root, latent_channels=10))
+    assert not (root / "vae").exists()
+
+
 def test_the_verb_goes_on_from_a_base_that_is_there(sources, tmp_path):
     """`artlab pretrain` with --start: the autoencoder is taken over, the denoiser begins with the base's weights."""
     torch.manual_seed(1)

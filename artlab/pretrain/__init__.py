@@ -107,17 +107,23 @@ def _keep_autoencoder(model: AutoencoderDC, place: _Place) -> Path:
 
 
 def _take_over_autoencoder(settings: Pretrain, place: _Place) -> None:
-    if settings.start is not None and not (place.root / "vae").exists():
-        shutil.copytree(settings.start / "vae", place.root / "vae")
+    """Copy the autoencoder of `--start`, where none was taught here; a wider one than that must be taught first."""
+    if settings.start is None or (place.root / "vae").exists():
+        return
+    there = files.read_json(settings.start / "vae" / "config.json")["latent_channels"]
+    if there < settings.latent_channels:
+        raise PretrainError(
+            f"--latent_channels {settings.latent_channels}: the autoencoder of {settings.start} has {there}; "
+            "widen it first with `artlab pretrain autoencoder` and the same --start and --latent_channels."
+        )
+    shutil.copytree(settings.start / "vae", place.root / "vae")
 
 
 def _denoiser(settings: Pretrain, place: _Place) -> Path:
     _take_over_autoencoder(settings, place)
     initial = load_part(UNet2DConditionModel, settings.start / "unet").float().state_dict() if settings.start else None
-    model = AutoencoderDC.from_pretrained(place.root / "vae").float().eval()
-    cached = cache.build(place.drawn, place.art, model, place.root / "cache", real_share=settings.real_share)
     denoiser.train(
-        cached,
+        _cache(settings, place),
         place.root / "denoiser",
         steps=settings.denoiser_steps,
         half_steps=settings.half_steps,
@@ -128,6 +134,11 @@ def _denoiser(settings: Pretrain, place: _Place) -> Path:
         initial=initial,
     )
     return place.root / "denoiser"
+
+
+def _cache(settings: Pretrain, place: _Place) -> denoiser.Cache:
+    model = AutoencoderDC.from_pretrained(place.root / "vae").float().eval()
+    return cache.build(place.drawn, place.art, model, place.root / "cache", real_share=settings.real_share)
 
 
 def _upscaler(settings: Pretrain, place: _Place) -> Path:
@@ -164,11 +175,12 @@ def _export(settings: Pretrain, place: _Place) -> Path:
     newest = checkpoints.latest(place.root / "denoiser")
     if newest is None:
         raise PretrainError(f"{place.root} holds no trained denoiser yet; run `artlab pretrain denoiser` first.")
-    weights = bookmarks.under(bookmarks.read(newest), f"average{len(denoiser.AVERAGES) - 1}.")
+    weights, loss = denoiser.better(bookmarks.read(newest), _cache(settings, place))
     unet = denoiser.build(weights["conv_in.weight"].shape[1])
     unet.load_state_dict(weights)
     facts = {
         "denoiser_steps": checkpoints.step_of(newest),
+        "held_out_loss": round(loss, 4),
         "batch_size": settings.batch_size,
         "drawn": len(place.drawn.rows),
         "real": sum(len(source.rows) for source in place.art),
