@@ -64,6 +64,12 @@ def noise(count: int = SETS) -> list[Image.Image]:
     return [Image.fromarray(grain).resize((160, 160), Image.Resampling.BICUBIC) for grain in picked]
 
 
+def white(count: int = SETS) -> list[Image.Image]:
+    """Every channel of every pixel drawn by itself."""
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(256, size=(160, 160, 3), dtype=np.uint8)) for _ in range(count)]
+
+
 def altered(picture: Image.Image, kind: str) -> Image.Image:
     """A copy as it comes back from the web."""
     width, height = picture.size
@@ -93,6 +99,7 @@ def features(art: Path) -> None:
                 f"copies-{artist}-{kind}", lambda artist=artist, kind=kind: [altered(p, kind) for p in works_of(artist, 0)[:12]]
             )
     looked("noise", noise)
+    looked("white", white)
     for folder in sorted((art / "portfolios").iterdir()):
         looked(f"real-{folder.name}", lambda folder=folder: [_open(path) for path in sorted(folder.glob("*.jpg"))])
     corpus = sorted((art / "corpus").glob("*.jpg"))
@@ -156,8 +163,13 @@ def _scores(pools: Both, n: int, draws: int, seed: int) -> list[list[float]]:
 
 
 def ranking(n: int = 20, repeats: int = 4) -> None:
-    """Share of trials in which other works of the artist are nearer than another artist's and than noise, and another artist's than noise."""
-    drawn, real, hiss = kept("drawn-"), kept("real-"), kept("noise")[""]
+    """Share of trials in which other works of the artist are nearer than another artist's and than noise, and another artist's than noise.
+
+    Two kinds of noise: `grains` are smooth blobs of many sizes, `white` is every pixel by itself. Sets at the floor (nothing within reach)
+    cannot be ranked: those trials are left out, and their number stands in brackets.
+    """
+    drawn, real = kept("drawn-"), kept("real-")
+    hiss = {"grains": kept("noise")[""], "white": kept("white")[""]}
     artists = sorted({name[:-2] for name in drawn})
     half = {
         name: {k: np.random.default_rng(1).permutation(v)[: 2 * n] for k, v in rows.items()}
@@ -166,36 +178,37 @@ def ranking(n: int = 20, repeats: int = 4) -> None:
     }
     first = {a: drawn[f"{a}-0"] for a in artists}, {a: drawn[f"{a}-1"] for a in artists}
     second = {a: {k: v[:n] for k, v in half[a].items()} for a in half}, {a: {k: v[n:] for k, v in half[a].items()} for a in half}
-    heads = ("same > other", "same > noise", "other > noise", "both at the floor")
-    print("| figure | drawn: " + " | ".join(heads) + " | real: " + " | ".join(heads) + " |\n|" + "---|" * 9)
+    heads = ("same > other", *(f"{what} > {kind}" for kind in hiss for what in ("same", "other")))
+    print("| figure | drawn: " + " | ".join(heads) + " | real: " + " | ".join(heads) + " |\n|" + "---|" * (2 * len(heads) + 1))
     for figure in fidelity.FIGURES:
         cells = [figure]
         for own, other in (first, second):
-            trials = np.array(list(_trials(figure, own, other, hiss, n, repeats)))
-            same, strange, nothing = trials.T
-            tied = strange == nothing
-            cells += [
-                f"{100 * np.mean(same > strange):.0f} %",
-                f"{100 * np.mean(same > nothing):.0f} %",
-                f"{100 * np.mean(strange[~tied] > nothing[~tied]):.0f} %" if (~tied).any() else "-",
-                f"{tied.sum()} of {len(tied)}",
-            ]
+            same, strange, *noises = np.array(list(_trials(figure, own, other, hiss, n, repeats))).T
+            cells.append(_share(same, strange))
+            cells += [_share(near, far) for far in noises for near in (same, strange)]
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
+def _share(near: Rows, far: Rows) -> str:
+    """How often `near` is above `far`, ties left out and counted."""
+    told = near != far
+    ties = f" ({np.sum(~told)})" if not told.all() else ""
+    return f"{100 * np.mean(near[told] > far[told]):.0f} %{ties}" if told.any() else "-"
+
+
 def _trials(
-    figure: str, own: dict[str, Both], other: dict[str, Both], hiss: Both, n: int, repeats: int
-) -> Iterator[tuple[float, float, float]]:
+    figure: str, own: dict[str, Both], other: dict[str, Both], hiss: dict[str, Both], n: int, repeats: int
+) -> Iterator[list[float]]:
+    """Nearness to an artist's works of: other works of hers, another artist's, every kind of noise."""
     statistic, name = fidelity.FIGURES[figure], network(figure)
     sign = -1 if statistic.high_is_far else 1
     for artist in own:
         for stranger in other:
             for repeat in range(repeats if stranger != artist else 0):
                 rng = np.random.default_rng([len(artist), repeat])
-                sets = [own[artist][name], other[artist][name], other[stranger][name], hiss[name]]
+                sets = [own[artist][name], other[artist][name], other[stranger][name], *(one[name] for one in hiss.values())]
                 works, *candidates = (rows[rng.permutation(len(rows))[:n]] for rows in sets)
-                near = [sign * statistic(works, candidate) for candidate in candidates]
-                yield near[0], near[1], near[2]
+                yield [sign * statistic(works, candidate) for candidate in candidates]
 
 
 # -- copying ----------------------------------------------------------------------------------------------------------------

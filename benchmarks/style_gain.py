@@ -1,10 +1,11 @@
 """How far a style brings the base towards an artist's hand, as a percentile among other artists' works.
 
-python benchmarks/style_gain.py FOLDER... [--steps 300] [--count 24] > table.md
+python benchmarks/style_gain.py FOLDER... [--steps N] [--count 48] > table.md
 
-Each portfolio is taught on the embedded base. Base and style make pictures of the same prompts (captions of her works, with the trigger)
-from the same seeds. A picture's percentile: the share of all other folders' works that lie less near to hers, in features of palette and
-hand. Her own works stand beside it, each against the others. Agreement is that of `mini-clip`, a picture's own prompt against the others.
+Each portfolio is taught on the embedded base. Base and style make pictures of the same prompts with the trigger, from the same seeds: half
+captions of her works, half subjects that the base knows (`a house`). A picture's percentile: the share of all other folders' works
+that lie less near to hers, in features of palette and hand. All works are looked at in the base's own size, else sharpness would decide. Her
+own works stand beside it, each against the others. Agreement is that of `mini-clip`, a picture's own prompt against the others.
 What is done is not done again: the same command goes on after an interruption.
 """
 
@@ -12,12 +13,15 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from artlab import images, judge, sources
 from artlab.bases import Base, load_base, lora
+from artlab.drawing.subjects import counted
 from artlab.finetune import finetune
 from artlab.metrics import copying, extractors
 from artlab.portfolio import captions, gather
+from artlab.pretrain.data import WORLD
 from artlab.settings import Finetune
 
 MOST = 60
@@ -29,6 +33,8 @@ HEAD = (
     "of her own works",
     "agreement, base",
     "style",
+    "kept of captions",
+    "kept of subjects",
     "kept",
     "repeat a work",
 )
@@ -38,13 +44,14 @@ def main() -> None:
     """Teach and measure every portfolio, then print a table of Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("portfolios", nargs="+", type=Path)
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--steps", type=int, help="of training; artlab's own default where not given")
+    parser.add_argument("--count", type=int, default=48)
     parser.add_argument("--only", nargs="*", help="names of the folders to be taught; the others are for comparison only")
     asked = parser.parse_args()
     works = {folder.name: pictures_of(folder) for folder in asked.portfolios}
-    style = {name: extractors.get("style").features(pictures) for name, (pictures, _) in works.items()}
     base = load_base("mini")
+    seen = {name: [_at(base.facts.resolution, picture) for picture in pictures] for name, (pictures, _) in works.items()}
+    style = {name: extractors.get("style").features(pictures) for name, pictures in seen.items()}
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", flush=True)
     for folder in asked.portfolios:
         if asked.only is None or folder.name in asked.only:
@@ -59,32 +66,39 @@ def pictures_of(folder: Path) -> tuple[list, list[str]]:
     return [images.open_image(one.path) for one in chosen], [one.caption for one in chosen]
 
 
+def _at(side: int, picture: Image.Image) -> Image.Image:
+    """The picture shrunk to the area of a square of `side` pixels; small ones stay."""
+    scale = min(1.0, side / (picture.width * picture.height) ** 0.5)
+    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+
+
 def row(
-    folder: Path, works: list, said: list[str], style: np.ndarray, others: np.ndarray, base: Base, steps: int, count: int
+    folder: Path, works: list, said: list[str], style: np.ndarray, others: np.ndarray, base: Base, steps: int | None, count: int
 ) -> str:
     """One portfolio's line."""
-    taught = finetune(
-        Finetune(portfolio=str(folder), name=f"{folder.name} {steps}", max_train_steps=steps, early_stopping_patience=0)
-    )
-    prompts = [captions.with_trigger(said[k * len(said) // count], taught.trigger) for k in range(count)]
+    taught = finetune(Finetune(portfolio=str(folder), name=f"{folder.name} {steps or 'default'}", max_train_steps=steps))
+    half = count // 2
+    asked = [said[k * len(said) // half] for k in range(half)] + [counted(subject) for subject in WORLD[: count - half]]
+    prompts = [captions.with_trigger(text, taught.trigger) for text in asked]
     sees = judge.Judge(style, extractors.get(copying.EXTRACTOR).features(works), prompts)
     plain = sees(0, made(base, prompts))
     try:
         lora.load_styles(base, [(taught.weights, 1.0)])
-        styled = sees(steps, made(base, prompts))
+        styled = sees(1, made(base, prompts))
     finally:
         lora.detach(base)
     far = np.sort(judge.nearness(others, style))
     own = judge.nearness(style, style, itself=True)
     share = [100 * float(np.median(np.searchsorted(far, values) / len(far))) for values in (plain.style, styled.style, own)]
-    kept = styled.follows / plain.follows if plain.follows > 0 else float("nan")
+    parts = (slice(half), slice(half, None), slice(None))
+    kept = [float(np.mean(styled.agreement[part]) / np.mean(plain.agreement[part])) for part in parts]
     cells = [
         folder.name,
         len(works),
         *(f"{one:.0f}" for one in share),
         f"{plain.follows:.3f}",
         f"{styled.follows:.3f}",
-        f"{kept:.0%}",
+        *(f"{one:.0%}" for one in kept),
     ]
     return f"| {' | '.join(map(str, [*cells, f'{sum(styled.copied)} of {count}']))} |"
 
