@@ -231,11 +231,32 @@ def test_two_artists_see_nothing_of_each_other(browser, studio, tmp_path):
     assert ada.trouble == bea.trouble == []
 
 
-def test_a_studio_that_goes_away_is_told_and_so_is_its_return(browser, studio):
+def test_an_untouched_page_follows_a_restart_by_itself(browser, studio):
     visitor = Visitor(browser, studio, "Ada")
+    visitor.open("Create")
+    with visitor.page.expect_response("**/news"):
+        pass
+    visitor.page.evaluate("() => { window.before = true }")
+    studio.kill()
+    studio.start()
+    visitor.page.wait_for_function("() => !window.before", timeout=PATIENCE)
+    expect(visitor.page.locator("#prompt textarea")).to_be_visible()
+    visitor.page.locator("#prompt textarea").fill("a fox")
+    visitor.page.keyboard.press("Control+Enter")
+    expect(visitor.page.locator(".jobs")).to_contain_text("Making pictures")
+
+
+def test_a_studio_that_goes_away_is_told_and_so_is_its_return(browser, studio):
+    """A page with words on it is not loaded anew over the artist's head."""
+    visitor = Visitor(browser, studio, "Ada")
+    visitor.open("Create")
+    with visitor.page.expect_response("**/news"):
+        visitor.page.locator("#prompt textarea").press_sequentially("a ca")
     studio.kill()
     expect(visitor.page.locator("#away")).to_contain_text("does not answer")
     studio.start()
+    expect(visitor.page.locator("#away")).to_contain_text("is back")
+    expect(visitor.page.locator("#prompt textarea")).to_have_value("a ca")
     visitor.page.get_by_role("link", name="Load this page again").click()
     expect(visitor.page.locator(".masthead .who")).to_contain_text("Ada")
     expect(visitor.page.locator("#away")).to_have_count(0)

@@ -13,6 +13,7 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,7 @@ class Context:
 def application(settings: Studio, *, code: str = "", tabs: Sequence[ModuleType] | None = None) -> Guard:
     """The whole studio as one ASGI application. `code`, if given, is asked of whoever makes the first account."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.settings, app.state.code = settings, code
+    app.state.settings, app.state.code, app.state.run = settings, code, secrets.token_hex(8)
     _add_front(app)
     app.mount("/look", StaticFiles(directory=STATIC), name="look")
     app.include_router(media.router)
@@ -176,9 +177,9 @@ def my_jobs(request: Request) -> Response:
 
 
 def news(request: Request) -> Response:
-    """A short text that differs whenever the asking artist's page would."""
+    """A short text that differs whenever the asking artist's page would; a header names this run of the server, for whose pages it is."""
     told = status.news(Shelf.of(request), request.app.state.watched)
-    return PlainTextResponse(told, headers={"Cache-Control": "no-store"})
+    return PlainTextResponse(told, headers={"Cache-Control": "no-store", "X-Run": request.app.state.run})
 
 
 def show_login(request: Request) -> Response:

@@ -85,7 +85,14 @@
 
   // -- news: a short text that differs whenever this page would; only then is Gradio asked to draw
   const EVERY = 2000, HIDDEN = 15000;
-  let heardLast = null, away = 0;
+  let heardLast = null, away = 0, run = null, touched = false;
+  document.addEventListener("input", (event) => { touched ||= event.isTrusted; }, true);
+  document.addEventListener("pointerdown", (event) => { touched ||= Boolean(event.target.closest(".paint")); }, true);
+  function renew() {  // Gradio's side of this page does not outlive the server that made it
+    if (!touched && !running) return location.reload();
+    const told = $("#away") || document.body.appendChild(make("p", { id: "away", role: "alert" }));
+    told.replaceChildren("The studio is back. ", make("a", { href: "" }, "Load this page again"), " to go on; what you typed here and did not send is lost by that.");
+  }
   async function listen() {
     let wait = document.hidden ? HIDDEN : EVERY;
     try {
@@ -93,8 +100,9 @@
       if (answer.status === 401) return say("You are logged out. Reload the page to log in again.");
       if (!answer.ok) throw new Error(answer.status);
       const now = await answer.text();
-      const gone = $("#away");  // Gradio's side of this page does not outlive the server that made it
-      if (gone) gone.replaceChildren("The studio is back. ", make("a", { href: "" }, "Load this page again"), " to go on.");
+      run ??= answer.headers.get("X-Run");
+      if (run !== answer.headers.get("X-Run")) return renew();
+      $("#away")?.remove();
       away = 0;
       if (now !== heardLast) { heardLast = now; tell("news", {}); }
     } catch {
