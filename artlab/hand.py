@@ -133,9 +133,8 @@ class Hand:
         if preview is None:
             self.state.pop("preview", None)  # a picture is finished, or something else begins
         elif now >= self.look_at:
-            with contextlib.suppress(
-                RuntimeError, ValueError
-            ):  # too little memory for a look, or nothing to see: the work goes on
+            # Too little memory for a look, or nothing to see: the work goes on.
+            with contextlib.suppress(RuntimeError, ValueError):
                 image = preview().convert("RGB")
                 image.thumbnail((512, 512))
                 file = io.BytesIO()
