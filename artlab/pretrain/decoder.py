@@ -26,7 +26,7 @@ from artlab.pretrain.pace import set_rate
 from artlab.pretrain.precision import fast
 
 NOISE = 0.15
-PULL = 0.5
+PULL = 0.22
 """Force of the adversary at the pixels, as a share of all other terms'."""
 
 
@@ -61,7 +61,7 @@ def train(
     features: Callable[[Tensor], list[Tensor]],
     batch_size: int = 16,
     crop: int = 64,
-    learning_rate: float = 2e-4,
+    learning_rate: float = 3e-4,
     seed: int = 0,
     save_every: int = 200,
     report: Report = print,

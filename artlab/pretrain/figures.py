@@ -80,6 +80,7 @@ def figures(
         "pictures": count,
         "obedience": obedience(judge, base, made, asked, drawn, unseen),
         "to_drawn": distances(ours, held),
+        "to_drawn_same_captions": same_captions(base, drawn, unseen, held),
     }
     if real is not None:
         colour = [i for i in real.indices(held_out=True) if not real.rows[i].get("monochrome")][: 2 * count]
@@ -109,6 +110,23 @@ def obedience(
     return {
         what: {"samples": samples[what], "ceiling": ceiling[what], "reconstructed": rebuilt[what], "chance": 1 / len(answers)}
         for what, answers in judge.names.items()
+    }
+
+
+def same_captions(
+    base: LatentBase, drawn: Source, unseen: NDArray[np.int64], features: NDArray[np.float32]
+) -> dict[str, float]:
+    """Distances of samples asked for with the captions of one half of the drawings to the other half, so that subjects and layouts
+    weigh alike on both sides; and of what the autoencoder leaves of the first half, which no sample can be expected to come below.
+    """
+    half = unseen[: len(unseen) // 2]
+    other = np.roll(features, -len(half), axis=0)
+    asked = [Prompt(str(drawn.rows[row]["caption"]), {}) for row in half]
+    rebuilt = distances(metrics.features(reconstructed(base, drawn.pictures[half])), other)
+    return {
+        **distances(metrics.features(sample(base, asked)), other),
+        "fd_reconstructed": rebuilt["fd"],
+        "kid_reconstructed": rebuilt["kid"],
     }
 
 
