@@ -1,10 +1,11 @@
 """The studio under load: its start, a hundred artists with the page open, a gallery of a thousand pictures, a folder of 500 works.
 
-    python benchmarks/studio_load.py --artists 100 --seconds 30
+    python benchmarks/studio_load.py --artists 100 --seconds 30 --folder WORKS
 
 A studio of its own in an empty home, without a worker. The artists are sessions of one client on the same cores: each asks `/news` every
 two seconds, as her page does, and one in ten has a job in the line. The thousand pictures are opened in headless Chromium, if it is there:
-from the click on the tab until the first thumbnail is drawn. Give it an idle machine.
+from the click on the tab until the first thumbnail is drawn. `--folder` is a folder of works (as many as `--works` of them): sent by
+Chromium as an artist sends it, then taken in as the worker does. Give it an idle machine.
 """
 
 import argparse
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--works", type=int, default=500)
+    parser.add_argument("--folder", type=Path, help="of real works, to be sent by the browser")
     given = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores", file=sys.stderr)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
@@ -50,6 +52,8 @@ def main() -> None:
             rows += uploaded(address, tokens[0], given.works)
             fill(tokens[1], given.pictures)
             rows += looked_at(address, tokens[1], given.pictures)
+            if given.folder:
+                rows += sent_as_a_folder(address, tokens[2], given.folder, given.works)
         finally:
             process.terminate()
             process.wait(60)
@@ -175,6 +179,40 @@ def looked_at(address: str, token: str, count: int) -> list[tuple[str, str]]:
     return [
         (f"the page, with {count} pictures on the shelf", f"{opened:.1f} s"),
         ("from the click on Gallery to its first thumbnail", f"{seen:.2f} s"),
+    ]
+
+
+def sent_as_a_folder(address: str, token: str, folder: Path, count: int) -> list[tuple[str, str]]:
+    """Works chosen as a folder in Chromium, until the last has arrived; then their intake, in a process of its own as the worker's."""
+    if not (chromium := shutil.which("chromium")):
+        return []
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415
+
+    from artlab import accounts  # noqa: PLC0415
+
+    works = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"})[:count]
+    artist = accounts.by_token(token)
+    assert artist is not None
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as machine:
+        for number, path in enumerate(works):
+            shutil.copy(path, Path(place) / f"{number:03} {path.parent.name}{path.suffix}")
+        browser = machine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = browser.new_context()
+        context.add_cookies([{"name": accounts.COOKIE, "value": token, "url": address}])
+        page = context.new_page()
+        page.goto(address)
+        page.locator("#drop .consent input").check()
+        began = time.monotonic()
+        page.set_input_files("#choose-folder", place)
+        expect(page.locator("#sent summary")).to_contain_text(f"{len(works)} of {len(works)}", timeout=600_000)
+        sent = time.monotonic() - began
+        browser.close()
+    home = next(path.parent for path in accounts.home_of(artist.id).rglob("uploads") if path.is_dir())
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "artlab.cli", "intake", str(home)], check=True, capture_output=True)
+    return [
+        (f"{len(works)} real works sent as a folder by Chromium", f"{sent:.1f} s"),
+        ("their intake: opened, captioned, compared with each other, marked", f"{time.monotonic() - began:.1f} s"),
     ]
 
 

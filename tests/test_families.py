@@ -7,7 +7,7 @@ import tiny
 import torch
 from safetensors.torch import load_file
 
-from artlab.bases import FAMILIES, card, detect, folded, load_base, lora
+from artlab.bases import FAMILIES, attention, card, detect, folded, load_base, lora
 
 MAKERS = {"unet": tiny.stable_diffusion, "sd2": tiny.stable_diffusion_2, "sdxl": tiny.sdxl, "sd3": tiny.sd3, "flux": tiny.flux}
 
@@ -114,3 +114,36 @@ def test_folded_adapters_have_pefts_gradients(base):
         for plain, other in zip(*made, strict=True):
             torch.testing.assert_close(other, plain, rtol=1e-4, atol=1e-5 * float(plain.abs().max() + 1))
     lora.detach(base)
+
+
+def test_a_denoiser_that_forgets_its_blocks_has_the_same_gradients_in_bfloat16(folder):
+    """Attention goes by the same rule when a block is computed anew, else the shapes of what was saved would not be met."""
+
+    def gradients(forgetful):
+        base = load_base(str(folder), device="cpu", precision="bf16")
+        trained = lora.attach(base, 4, 4.0, "attention")
+        for one in trained[1::2]:
+            torch.nn.init.constant_(one, 0.01)
+        if forgetful:
+            attention.enable_checkpointing(base.denoiser, base.device, base.dtype)
+        losses(base).mean().backward()
+        return [one.grad for one in trained]
+
+    plain, forgetful = gradients(False), gradients(True)
+    assert all(torch.equal(one, other) for one, other in zip(plain, forgetful, strict=True))
+    assert any(one.abs().max() > 0 for one in plain)
+
+
+def test_attention_is_taken_in_float32_where_the_rest_is_bfloat16():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 4, 32, 8).bfloat16()
+    exact = torch.nn.functional.scaled_dot_product_attention(query.float(), key.float(), value.float()).bfloat16()
+    plain = torch.nn.functional.scaled_dot_product_attention(query, key, value)
+    with attention.mixed(torch.device("cpu"), torch.bfloat16):
+        wide = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=None, is_causal=False)
+        product = torch.nn.Linear(8, 8)(query.float())
+    assert product.dtype == torch.bfloat16
+    assert torch.equal(wide, exact)
+    assert not torch.equal(plain, exact)
+    with attention.mixed(torch.device("cpu"), torch.float32):
+        assert torch.nn.Linear(8, 8)(query.float()).dtype == torch.float32

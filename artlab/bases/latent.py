@@ -1,6 +1,6 @@
 """What all latent models share: an autoencoder between pictures and latents, mixed precision, and reading the parts of a folder."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from artlab import files
+from artlab.bases.attention import mixed
 from artlab.bases.base import Base, BaseError
 
 PREVIEW = 32
@@ -62,9 +63,7 @@ class LatentBase(Base):
 
     def autocast(self) -> AbstractContextManager:
         """Mixed precision for the denoiser: adapters stay in float32 while the products are taken in `dtype`."""
-        if self.dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.type, self.dtype)
+        return mixed(self.device, self.dtype)
 
 
 def need(path: Path) -> Path:

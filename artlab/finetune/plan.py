@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 
 from artlab.bases import Base, lora
+from artlab.bases.attention import enable_checkpointing
 from artlab.finetune.preparation import SAMPLING_STEPS, STRIP
 from artlab.portfolio import dataset
 from artlab.portfolio.augment import STILL, views_per_work
@@ -53,8 +54,7 @@ def steps_for(settings: Finetune, works: int, processes: int = 1) -> int:
 def trial(base: Base, settings: Finetune, total: int, split: Split, accelerator: Accelerator) -> Plan:
     """Time two steps, an encoding and a sampling step, so that the estimate is this machine's own; nothing of them is kept."""
     if settings.gradient_checkpointing:
-        base.denoiser.enable_gradient_checkpointing()  # type: ignore[operator]
-        base.denoiser.train()
+        enable_checkpointing(base.denoiser, base.device, base.dtype)
     trainer = Trainer(base, settings, total, accelerator)
     pixels = settings.resolution or base.facts.resolution
     side = pixels // base.factor

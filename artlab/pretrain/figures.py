@@ -113,9 +113,7 @@ def obedience(
     }
 
 
-def same_captions(
-    base: LatentBase, drawn: Source, unseen: NDArray[np.int64], features: NDArray[np.float32]
-) -> dict[str, float]:
+def same_captions(base: LatentBase, drawn: Source, unseen: NDArray[np.int64], features: NDArray[np.float32]) -> dict[str, float]:
     """Distances of samples asked for with the captions of one half of the drawings to the other half, so that subjects and layouts
     weigh alike on both sides; and of what the autoencoder leaves of the first half, which no sample can be expected to come below.
     """
