@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import gradio
 import numpy as np
 import pytest
 import tiny
@@ -70,6 +71,21 @@ def test_layout_finds_copies_in_other_states_and_no_new_works():
     for state in states:
         assert copying.calibrated_nearest(look([state(work) for work in works[:6]]), look(works)).flagged.all()
     assert copying.calibrated_nearest(look(new), look(works)).share <= 1 / 16
+
+
+@pytest.mark.parametrize(("photograph", "number"), [("lion.jpg", 291), ("cheetah.jpg", 293)])
+def test_the_network_knows_what_it_was_taught(photograph, number):
+    """With another activation than the one that its weights were learned with it calls a lion a fire screen."""
+    path = Path(gradio.__file__).parent / "media_assets" / "images" / photograph
+    if not path.is_file():
+        pytest.skip(f"this Gradio has no {photograph}")
+    photo = ImageOps.fit(Image.open(path).convert("RGB"), (224, 224))
+    with torch.inference_mode():
+        scores = effnet.network()(((effnet._pixels([photo], 224) + 1) / 2 - effnet._MEAN) / effnet._STD)
+    assert scores.argmax() == number
+    pooled, _ = effnet.both([photo])
+    assert pooled.min() >= 0
+    assert pooled.max() <= 6
 
 
 def test_one_pass_gives_both_features():

@@ -122,7 +122,7 @@ def refinement(goal, style, **changes):
 
 
 def test_the_loss_goes_down():
-    one = refinement(noise(0), noise(1) * 0.5)
+    one = refinement(noise(0), noise(1) * 0.5, colour=1.0)  # no palette step has brought the colours over
     losses = []
     for step in range(12):
         one.step(step, 12)

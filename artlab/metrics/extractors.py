@@ -111,7 +111,7 @@ class EffNet:
     """EfficientNet-Lite0's pooled features: (n, 1280)."""
 
     name = effnet.EXTRACTOR
-    key = "effnet-lite0 1"
+    key = "effnet-lite0 2"
 
     def features(self, pictures: Sequence[Image.Image]) -> Features:
         """(n, 1280)."""

@@ -44,7 +44,7 @@ class Plan:
     content: float = 1.5
     rate: float = 0.02
     steps: tuple[int, ...] = (90, 60, 40, 30, 24)
-    colour: float = 6.0
+    colour: float = 24.0
     ground: float = 100.0
     variation: float = 0.4
     seed: int = 0
