@@ -210,6 +210,21 @@ def test_a_wish_becomes_settings(shelf):
         making.settings_for(Wish("a fox", mode="pretrain"), shelf)
 
 
+def test_each_line_is_a_prompt_of_its_own(shelf):
+    wish = Wish("  a fox\n\n a  lighthouse by the sea \r\na cat", count=1)
+    _, given = making.settings_for(wish, shelf)
+    assert given["prompt"] == ["a fox", "a lighthouse by the sea", "a cat"]
+    assert given["batch_size"] == 3
+    assert making.title_of(wish) == "a fox, and 2 more"
+    assert making.title_of(Wish("x" * 200)) == "x" * 80
+    assert len(making.title_of(Wish("x" * 200 + "\na cat"))) == 80
+    with pytest.raises(FormError, match="101; 100 lines"):
+        making.settings_for(Wish("\n".join(f"a fox {n}" for n in range(101))), shelf)
+    with pytest.raises(FormError, match="reads 24 words and yours are 30"):
+        making.settings_for(Wish("a fox\n" + " ".join(f"w{n}" for n in range(30))), shelf)
+    assert making.prompts_of(Wish("a fox\nin the snow", mode="picture")) == ["a fox in the snow"]
+
+
 def test_settings_come_back_from_a_picture_but_nothing_else_does(shelf):
     which = made(
         shelf, "a.png", "a fox", styles=(StyleUsed(name="of somebody", weight=1, sha256="0" * 64),), extra={"prompt_given": "fox"}

@@ -45,11 +45,16 @@ PICTURE = ("picture", "content")
 SHAPES = {"square": (1.0, 1.0), "portrait": (1.0, 1.25), "landscape": (1.25, 1.0)}
 STYLES = 3
 LONGEST_PROMPT = 4000
+MOST_LINES = 100
+"""Prompts in one batch."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the page holds when the button is pressed. `picture` and `mask` are paths within her home, or ""."""
+    """What the page holds when the button is pressed. `picture` and `mask` are paths within her home, or "".
+
+    From words, each line of `prompt` is a prompt of its own, so that a list makes a batch.
+    """
 
     prompt: str = ""
     styles: tuple[tuple[str, float], ...] = ()
@@ -99,7 +104,8 @@ def settings_for(wish: Wish, shelf: Shelf) -> tuple[str, dict[str, Any]]:
     verb = MODES[wish.mode][1]
     fields = VERBS[verb].model_fields
     styles = [shelf.style(name) for name, _ in wish.styles]
-    _check_prompt(wish, styles, needed=verb in ("generate", "blend"))
+    prompts = prompts_of(wish)
+    _check_prompts(prompts, styles, needed=verb in ("generate", "blend"))
     given: dict[str, Any] = {key: value for key, value in wish.more.items() if key in fields}
     width, height = size(wish.shape, styles)
     seed = random.randrange(2**31) if wish.seed is None else wish.seed
@@ -108,10 +114,10 @@ def settings_for(wish: Wish, shelf: Shelf) -> tuple[str, dict[str, Any]]:
         "count": wish.count,
         "width": width,
         "height": height,
-        "batch_size": min(4, max(1, wish.count)),
+        "batch_size": min(4, max(1, wish.count) * max(1, len(prompts))),
         "seed": seed,
     }
-    common |= {"prompt": wish.prompt.strip(), "style": weighted}
+    common |= {"prompt": prompts, "style": weighted}
     for name, value in common.items():
         if name in fields and name not in given and value not in ("", []):
             given[name] = _fitted(VERBS[verb], name, value)
@@ -178,13 +184,33 @@ def _fitted(settings: type[Settings], name: str, value: Any) -> Any:
     return value[0] if isinstance(value, list) else value
 
 
-def _check_prompt(wish: Wish, styles: Sequence[Style], *, needed: bool) -> None:
-    words = wish.prompt.split()
-    if needed and not words:
+def prompts_of(wish: Wish) -> list[str]:
+    """The prompts that a wish asks for: a line each from words, all lines together in every other mode."""
+    lines = [words for line in wish.prompt.splitlines() if (words := " ".join(line.split()))]
+    return lines if wish.mode == "words" or not lines else [" ".join(lines)]
+
+
+def title_of(wish: Wish) -> str:
+    """What the line of jobs calls it."""
+    prompts = [one for one in prompts_of(wish) if one]
+    more = f", and {len(prompts) - 1} more" if len(prompts) > 1 else ""
+    return prompts[0][: 80 - len(more)] + more if prompts else MODES[wish.mode][0]
+
+
+def _check_prompts(prompts: Sequence[str], styles: Sequence[Style], *, needed: bool) -> None:
+    if needed and not any(prompts):
         raise FormError("Say what the picture shall show.")
-    if len(wish.prompt) > LONGEST_PROMPT:
-        raise FormError(f"The prompt has {len(wish.prompt):,} letters; {LONGEST_PROMPT:,} are the most.")
-    most = base_of(styles)[2] - sum(2 for one in styles if one.trigger.lower() not in wish.prompt.lower())
+    if len(prompts) > MOST_LINES:
+        raise FormError(f"Each line makes pictures of its own, and these are {len(prompts)}; {MOST_LINES} lines are the most.")
+    for prompt in prompts:
+        _check_prompt(prompt, styles)
+
+
+def _check_prompt(prompt: str, styles: Sequence[Style]) -> None:
+    words = prompt.split()
+    if len(prompt) > LONGEST_PROMPT:
+        raise FormError(f"The prompt has {len(prompt):,} letters; {LONGEST_PROMPT:,} are the most.")
+    most = base_of(styles)[2] - sum(2 for one in styles if one.trigger.lower() not in prompt.lower())
     if len(words) > most:
         lost = " ".join(words[most:][:8])
         raise FormError(f"This base reads {most} words and yours are {len(words)}: “{lost}…” would be lost. Say it shorter.")

@@ -165,6 +165,7 @@ def _laid_out() -> Desk:
             prompt = gr.Textbox(
                 label="What shall it show?",
                 placeholder="a fox in the snow",
+                info="Each line becomes pictures of its own.",
                 lines=3,
                 max_lines=8,
                 elem_classes="prompt",
@@ -222,7 +223,7 @@ def _listen(context: "Context", desk: Desk) -> None:
         try:
             wish = desk.wish(values, hold)
             verb, given = making.settings_for(wish, shelf)
-            jobs.submit(shelf.artist, verb, given, title=wish.prompt[:80] or MODES[wish.mode][0])
+            jobs.submit(shelf.artist, verb, given, title=making.title_of(wish))
             _keep(shelf, wish)
         except (FormError, ShelfError, JobError, WorksError) as error:
             return markup.trouble(error), gr.skip(), gr.skip(), gr.skip()
