@@ -4,12 +4,14 @@
 
 PORTFOLIOS is a folder with a portfolio of some ten works or more in each sub-folder. Contents are drawn scenes and works of artists who are
 not the style's. The style of a pair is four works of a portfolio; how near the result comes to the style is measured on four *other*
-works of it. Nothing is picked: works are taken by their number.
+works of it. Nothing is picked: works are taken by their number. `attention` and `lora` are the whole command on the base; `lora` needs trained
+styles, `--trained FOLDER` with one in a sub-folder for each portfolio (its name, or its name and more), and leaves out artists without one.
 """
 
 import argparse
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +23,8 @@ from PIL import Image
 from torch import Tensor
 
 from artlab import drawing, images, metrics
-from artlab.transfer import colour, palette, texture
+from artlab.settings import Transfer
+from artlab.transfer import colour, palette, texture, transfer
 
 Styles = list[tuple[Tensor, float]]
 
@@ -70,8 +73,31 @@ def our_texture(content: Tensor, styles: Styles) -> Tensor:
     return texture.stylise(palette.transport(content, styles), styles, paper=texture.ground(content))
 
 
+def our_attention(content: Tensor, styles: Styles) -> Tensor:
+    """artlab's `attention` on the embedded base."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"style {k}.png" for k in range(len(styles))]
+        for path, (work, _) in zip(paths, styles, strict=True):
+            colour.picture(work).save(path)
+        return by_command(content, "attention", [str(path) for path in paths])
+
+
+def by_command(content: Tensor, method: str, styles: list[str]) -> Tensor:
+    """What `artlab transfer` makes of the content, at its size."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "content.png"
+        colour.picture(content).save(path)
+        asked = Transfer(content=path, style=tuple(styles), method=method, output_dir=Path(folder) / "out")
+        made = colour.pixels(Image.open(transfer(asked, lambda progress: None).path).convert("RGB"))
+    return colour.resize(made, (content.shape[1], content.shape[2]))
+
+
 PLAIN = {"untouched": untouched, "pixel statistics": statistics, "histogram": histogram, "overlay": overlay}
-METHODS: dict[str, Callable[[Tensor, Styles], Tensor]] = {"palette": our_palette, "texture": our_texture}
+METHODS: dict[str, Callable[[Tensor, Styles], Tensor]] = {
+    "palette": our_palette,
+    "texture": our_texture,
+    "attention": our_attention,
+}
 
 
 # -- figures ----------------------------------------------------------------------------------------------------------------
@@ -135,7 +161,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("portfolios", type=Path)
-    parser.add_argument("--methods", nargs="+", default=["palette"], choices=list(METHODS))
+    parser.add_argument("--methods", nargs="+", default=["palette"], choices=[*METHODS, "lora"])
+    parser.add_argument("--trained", type=Path, help="folder of trained styles, for `lora`")
     parser.add_argument("--contents", type=int, default=12)
     parser.add_argument("--styles", type=int, default=10)
     parser.add_argument("--size", type=int, default=256)
@@ -149,8 +176,7 @@ def main() -> None:
     judged = {a: metrics.style_features(works(args.portfolios, a, (5, 14, 23, 32), args.size)) for a in chosen}
     rows = np.concatenate(list(judged.values()))
     scale = Scale(rows.mean(axis=0), rows.std(axis=0) + 1e-6)
-    ways = PLAIN | {name: METHODS[name] for name in args.methods}
-    figures: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
+    figures: dict[str, list[tuple[float, ...]]] = {name: [] for name in [*PLAIN, *args.methods]}
     pictures, captions, pair = [], [], 0
     for name, owner, content in contents(args.portfolios, args.size, args.contents, artists):
         for artist in chosen:
@@ -159,7 +185,7 @@ def main() -> None:
                 continue
             pixels, styles = colour.pixels(content), [(colour.pixels(work), 1.0) for work in shown[artist]]
             start = scale.distance(content, judged[artist])
-            for way, method in ways.items():
+            for way, method in ways(args.methods, args.trained, artist).items():
                 began = time.perf_counter()
                 made = method(pixels, styles)
                 seconds = time.perf_counter() - began
@@ -178,6 +204,13 @@ def main() -> None:
         flat = [i for k in kept for i in (k, k + 1, k + 2)]
         sheet = images.contact_sheet([pictures[i] for i in flat], 6, captions=[captions[i] for i in flat], width=1500)
         sheet.save(args.sheet, quality=80)
+
+
+def ways(wanted: list[str], trained: Path | None, artist: str) -> dict[str, Callable[[Tensor, Styles], Tensor]]:
+    """The plain ways and the wanted methods for a style of this artist."""
+    found: dict[str, Callable[[Tensor, Styles], Tensor]] = PLAIN | {name: METHODS[name] for name in wanted if name in METHODS}
+    styles = sorted(path.parent for path in trained.glob(f"{artist}*/style.json")) if trained and "lora" in wanted else []
+    return found | ({"lora": lambda content, _: by_command(content, "lora", [str(styles[0])])} if styles else {})
 
 
 def table(figures: dict[str, list[tuple[float, ...]]]) -> None:
