@@ -48,11 +48,6 @@ class Score:
         """Mean agreement with the prompts; 0 when pictures and prompts have nothing to do with each other."""
         return float(np.mean(self.agreement))
 
-    @property
-    def copies(self) -> bool:
-        """Whether surely more pictures repeat a work than chance explains."""
-        return surely_more(sum(self.copied), len(self.copied), COPIES)
-
     def row(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
@@ -131,7 +126,7 @@ def choose(scores: Sequence[Score], base: Score) -> Choice:
     if not scores:
         raise ValueError("There are no checkpoints to choose from.")
     ordered = sorted(scores, key=lambda score: score.step)
-    copies = [score.copies for score in ordered]
+    copies = [repeats(score, base) for score in ordered]
     lost = [forgets(score, base) for score in ordered]
     from_copies, from_lost = _from(ordered, copies), _from(ordered, lost)
     fit = [score for score, copy, gone in zip(ordered, copies, lost, strict=True) if not copy and not gone]
@@ -159,12 +154,20 @@ def enough(scores: Sequence[Score], base: Score, patience: int) -> bool:
     """Whether to stop: the last step copies or has forgotten, or nothing of the last `patience` steps came nearer to the works."""
     if not scores:
         return False
-    if scores[-1].copies or forgets(scores[-1], base):
+    if repeats(scores[-1], base) or forgets(scores[-1], base):
         return True
     if not patience or len(scores) <= patience:
         return False
     best = max(scores[:-patience], key=lambda score: score.nearness)
     return all(_within_one_error(later, best) for later in scores[-patience:])
+
+
+def repeats(score: Score, base: Score) -> bool:
+    """Whether surely more pictures repeat a work than chance explains, of those that the base, which never saw the works, does not
+    make just as like one: a plain composition is like many.
+    """
+    counted = [mine for mine, bases in zip(score.copied, base.copied, strict=True) if not bases]
+    return surely_more(sum(counted), len(counted), COPIES)
 
 
 def forgets(score: Score, base: Score) -> bool:

@@ -221,6 +221,10 @@ def test_copies_are_found_and_new_works_are_not():
     assert found["sets"]["style"]["flagged"] == 12
     assert found["sets"]["style"]["surely"]
     assert not found["sets"]["held"]["surely"]
+    both = {"style": works[:12] + 0.05 * rng.normal(size=(12, 64)), "base": works[:12] + 0.05 * rng.normal(size=(12, 64))}
+    found = figures.copying_figures(works, both)
+    assert found["sets"]["style"]["flagged"] == 12
+    assert not found["sets"]["style"]["surely"]  # the base never saw the works, and its pictures are as like them
 
 
 def test_a_palette_knows_colours_and_no_shapes():

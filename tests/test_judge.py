@@ -47,6 +47,14 @@ def test_steps_that_repeat_works_are_passed_over():
     assert (chosen.step, chosen.copies_from) == (100, 200)
 
 
+def test_what_the_base_makes_as_like_a_work_is_no_copy():
+    """At the same prompt and seed, that is: the base never saw the works."""
+    assert judge.repeats(score(100, copied=4), BASE)
+    assert not judge.repeats(score(100, copied=4), score(0, copied=3))
+    assert judge.repeats(score(100, copied=8), score(0, copied=3))
+    assert not judge.repeats(score(100, copied=12), score(0, copied=12))
+
+
 def test_when_all_are_bad_the_first_is_kept_and_said():
     chosen = judge.choose([score(100, 0.9, copied=9), score(200, 0.9, copied=9)], BASE)
     assert chosen.step == 100

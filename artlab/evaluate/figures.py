@@ -212,25 +212,32 @@ def kept(texts: Rows, made: Rows, base: Rows, *, seed: int = 0) -> dict[str, Any
 
 
 def copying_figures(works: Rows, sets: Mapping[str, Rows]) -> dict[str, Any]:
-    """Of each set how many pictures repeat a work, against the threshold that one new work in a hundred falls below."""
+    """Of each set how many pictures repeat a work, against the threshold that one new work in a hundred falls below.
+
+    The style surely copies when its share is above five times chance and above the base's, which never saw the works: where
+    compositions are plain, pictures by anybody lie near to some work.
+    """
     try:
         found = {name: copying.calibrated_nearest(rows, works) for name, rows in sets.items() if len(rows)}
     except MetricError as reason:
         return {"refused": str(reason)}
     threshold = next(iter(found.values())).threshold
-    told = {name: _told(one, sets[name], works) for name, one in found.items()}
+    control = found["base"].share if "base" in found else 0.0
+    told = {
+        name: _told(one, sets[name], works, max(judge.COPIES, control if name == "style" else 0.0)) for name, one in found.items()
+    }
     own = [float(r) for r in next(iter(found.values())).own]
     return {"extractor": copying.EXTRACTOR, "works": len(works), "threshold": threshold, "own": own, "sets": told}
 
 
-def _told(one: copying.Nearest, rows: Rows, works: Rows) -> dict[str, Any]:
+def _told(one: copying.Nearest, rows: Rows, works: Rows, explained: float) -> dict[str, Any]:
     n, flagged = len(one.ratios), int(one.flagged.sum())
     return {
         "n": n,
         "flagged": flagged,
         "share": one.share,
         "interval": list(share_interval(flagged, n)),
-        "surely": judge.surely_more(flagged, n, judge.COPIES),
+        "surely": judge.surely_more(flagged, n, explained),
         "auth_pct": copying.auth_pct(rows, works),
         "ratios": [float(ratio) for ratio in one.ratios],
     }
