@@ -91,6 +91,11 @@ def fingerprint(*parts: bytes | str) -> str:
     return digest.hexdigest()[:16]
 
 
+def is_fingerprint(name: str) -> bool:
+    """Whether a name is one that `fingerprint` makes: of a thing named by its content, which says nothing to a reader."""
+    return re.fullmatch(r"[0-9a-f]{16}", name) is not None
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a file so that it is whole or absent: temporary name, fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Pictures of the studio for the docs: a studio of its own, an artist who uploads, trains and creates, and a picture of every tab.
 
-    python benchmarks/screenshots.py WORKS FOLDER [--steps 40]
+    python benchmarks/screenshots.py WORKS FOLDER [--steps 120]
 
 WORKS is a folder of works that may be shown in public (artlab draws some: `artlab portfolio draw vask --output WORKS`). Needs Chromium
 and `pip install playwright`; takes some minutes, because the training in the pictures is a real one.
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("works", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=120)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
@@ -53,7 +53,7 @@ def live(address: str, works: Path, folder: Path, steps: int) -> None:
         context.set_default_timeout(900_000)
         page = context.new_page()
         page.goto(address)
-        page.get_by_label("Name").fill("Vask")
+        page.get_by_label("Name").fill(works.name.replace("-", " ").title())
         page.get_by_label("Password").fill("four random words here")
         page.get_by_role("button", name="Make my account").click()
         page.locator("#drop .consent input").check()
@@ -63,6 +63,7 @@ def live(address: str, works: Path, folder: Path, steps: int) -> None:
         page.wait_for_selector(".grid .card img")
         train(page, steps)
         create(page)
+        study(page)
         for side in ("light", "dark"):
             for tab in TABS:
                 page.get_by_role("tab", name=tab).click()
@@ -79,7 +80,7 @@ def train(page: Page, steps: int) -> None:
     page.get_by_role("button", name="Advanced").first.click()
     for heading in ("How long", "How it learns", "What you see on the way"):
         page.get_by_role("button", name=heading).click()
-    asked = {"max_train_steps": steps, "train_batch_size": 2, "sample_steps": steps // 2, "validation_steps": max(1, steps // 8)}
+    asked = {"max_train_steps": steps, "sample_steps": steps // 2, "validation_steps": max(1, steps // 8)}
     for name, value in asked.items():
         page.locator(f"#set-{name} textarea, #set-{name} input").first.fill(str(value))
     page.locator("#train").click()
@@ -89,15 +90,20 @@ def train(page: Page, steps: int) -> None:
 
 
 def create(page: Page) -> None:
-    """Two batches; a star."""
+    """A batch of two prompts; a star."""
     page.get_by_role("tab", name="Create").click()
-    for prompt in ("a lighthouse at dusk", "a rooster in the snow"):
-        page.locator("#prompt textarea").fill(prompt)
-        page.locator("#make").click()
-        expect(page.locator(".stage .strip li")).to_have_count(4)
-        expect(page.locator(".stage > p.soft")).to_contain_text(prompt)
+    page.locator("#prompt textarea").fill("a tree on a hill\na house by the sea")
+    page.locator("#make").click()
+    expect(page.locator(".stage .strip li")).to_have_count(8)
     page.locator(".stage .star").click()
     expect(page.locator(".stage .star")).to_contain_text("Starred")
+
+
+def study(page: Page) -> None:
+    """The report, until it is there."""
+    page.get_by_role("tab", name="Study").click()
+    page.get_by_role("button", name="Make the report").click()
+    page.frame_locator("iframe.report").locator("h1").first.wait_for()
 
 
 def save(page: Page, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -67,7 +68,7 @@ class Page(HTMLParser):
 # -- the whole way ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_style_is_judged_on_one_page(portfolios, tiny_base_folder):
+def test_a_style_is_judged_on_one_page(portfolios, tiny_base_folder, tmp_path):
     made = taught(portfolios, tiny_base_folder)
     told, heard = [], []
     wanted = Evaluate(
@@ -107,6 +108,9 @@ def test_a_style_is_judged_on_one_page(portfolios, tiny_base_folder):
 
     again = silently(wanted)  # nothing is made twice, and the same figures come out
     assert {**again.numbers, "created": ""} == {**numbers, "created": ""}
+    by_content = tmp_path / files.fingerprint("works")  # as the studio names them
+    shutil.copytree(portfolios[0], by_content)
+    assert silently(wanted.model_copy(update={"portfolio": str(by_content)})).numbers["subject"]["portfolio"] == made.name
 
 
 def test_a_folder_of_pictures_is_judged_against_works(portfolios, tmp_path):

@@ -137,7 +137,7 @@ def _head(seen: Seen) -> dict[str, Any]:
         "subject": {
             "name": taught.name if taught else (seen.settings.pictures or Path()).resolve().name,
             "kind": "style" if taught else "pictures",
-            "portfolio": hers.portfolio.name,
+            "portfolio": taught.name if taught and files.is_fingerprint(hers.portfolio.name) else hers.portfolio.name,
             "base": base,
             "weights_sha256": taught.sha256 if taught else "",
             "chosen_step": taught.card.get("chosen_step") if taught else None,
