@@ -19,6 +19,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from artlab import recipe
+from artlab.recipe import BaseUsed, Recipe
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; see README, The studio")
 expect = playwright.expect
 expect.set_options(timeout=90_000)
@@ -229,6 +232,66 @@ def test_two_artists_see_nothing_of_each_other(browser, studio, tmp_path):
     assert "secret" not in bea.page.content()
     expect(bea.page.locator(".jobs .job")).to_have_count(0)
     assert ada.trouble == bea.trouble == []
+
+
+def test_everything_can_be_done_without_a_mouse(browser, studio, tmp_path):
+    """From the upload to a star in the gallery, with the keyboard alone."""
+    visitor = Visitor(browser, studio, "Ada")
+    page, keys = visitor.page, visitor.page.keyboard
+    work = works(tmp_path / "works", 1) / "garden 0.png"
+    with page.expect_response("**/news"):  # the page is whole
+        reach(page, "#drop .consent input")
+    keys.press("Space")
+    expect(page.locator("#drop .consent input")).to_be_checked()
+    reach(page, "#drop button", "Choose files")
+    with page.expect_file_chooser() as chooser:
+        keys.press("Enter")
+    chooser.value.set_files(work)
+    expect(page.locator("#sent summary")).to_contain_text("1 of 1")
+    go(page, "Create")
+    reach(page, "#prompt textarea")
+    keys.type("a fox")
+    keys.press("Control+Enter")
+    expect(page.locator(".jobs")).to_contain_text("Making pictures")
+    own = next((studio.home / "artists").iterdir())
+    used = BaseUsed(name="mini", fingerprint="ab")
+    told = Recipe(prompt="a fox", seed=1, width=64, height=64, steps=2, sampler="dpm++", guidance=2, base=used)
+    recipe.embed(picture(random.Random(1)), told, own / "pictures" / "2026-01-01" / "fox.png")
+    go(page, "Gallery")
+    expect(page.locator(".gallery-grid img")).to_have_count(1)
+    reach(page, ".gallery-grid [data-look]")
+    keys.press(".")
+    expect(page.locator(".gallery-grid .star")).to_have_attribute("aria-pressed", "true")
+    reach(page, ".gallery-grid [data-look]")
+    keys.press("Enter")
+    expect(page.locator("dialog.look[open]")).to_contain_text("a fox")
+    keys.press("Escape")
+    expect(page.locator("dialog.look[open]")).to_have_count(0)
+    assert visitor.trouble == []
+
+
+def go(page, tab: str) -> None:
+    """To a tab, by the Tab key to the first of them and the arrows from there."""
+    reach(page, '[role="tab"]')
+    for _ in range(5):
+        if page.evaluate("() => document.activeElement.textContent.trim()") == tab:
+            break
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator('[role="tab"][aria-selected="true"]')).to_have_text(tab)
+
+
+def reach(page, selector: str, text: str = "") -> None:
+    """Press Tab until the focus is on something that fits; fail when all has been gone through."""
+    for _ in range(120):
+        found = page.evaluate(
+            "([what, words]) => { const one = document.activeElement; return one.matches(what) && one.textContent.includes(words) }",
+            [selector, text],
+        )
+        if found:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"The Tab key never comes to {selector} {text}")
 
 
 def test_an_untouched_page_follows_a_restart_by_itself(browser, studio):

@@ -359,6 +359,12 @@
     }
     const typing = event.target.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches?.("[role=tab]") && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
+      const all = [...event.target.closest("[role=tablist]").querySelectorAll("[role=tab]")].filter((one) => one.offsetParent);
+      const to = all[(all.indexOf(event.target) + (event.key === "ArrowRight" ? 1 : all.length - 1)) % all.length];
+      event.preventDefault();
+      return to.focus();
+    }
     const dialog = $("dialog.look[open]");
     if (event.key === "?") return showKeys();
     if (dialog && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
