@@ -379,7 +379,10 @@ def tell_the_story(browser, studio: Studio, tmp_path: Path) -> None:
     visitor.open("Create")
     page.locator("#prompt textarea").fill("a cottage in a garden")
     page.get_by_role("button", name="Advanced").last.click()
-    page.get_by_label("Steps").last.fill("60")  # long enough for the page, which looks every two seconds, to see them grow
+    steps = "#set-num_inference_steps"
+    page.locator(f"{steps} input:visible, {steps} textarea:visible").first.fill(
+        "60"
+    )  # long enough for the page, which looks every two seconds, to see them grow
     page.locator("#make").click()
     growing = page.locator(".stage .growing img")
     expect(growing).to_be_visible(timeout=6 * PATIENCE)
