@@ -380,9 +380,7 @@ def tell_the_story(browser, studio: Studio, tmp_path: Path) -> None:
     page.locator("#prompt textarea").fill("a cottage in a garden")
     page.get_by_role("button", name="Advanced").last.click()
     steps = "#set-num_inference_steps"
-    page.locator(f"{steps} input:visible, {steps} textarea:visible").first.fill(
-        "60"
-    )  # long enough for the page, which looks every two seconds, to see them grow
+    page.locator(f"{steps} input:visible, {steps} textarea:visible").first.fill("60")  # long enough to be seen growing
     page.locator("#make").click()
     growing = page.locator(".stage .growing img")
     expect(growing).to_be_visible(timeout=6 * PATIENCE)
