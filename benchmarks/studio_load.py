@@ -10,6 +10,7 @@ Chromium as an artist sends it, then taken in as the worker does. Give it an idl
 
 import argparse
 import asyncio
+import contextlib
 import io
 import os
 import random
@@ -20,7 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 from PIL import Image
@@ -51,8 +54,9 @@ def main() -> None:
             rows += asyncio.run(polled(address, tokens, given.seconds, process.pid))
             rows += uploaded(address, tokens[0], given.works)
             fill(tokens[1], given.pictures)
-            rows += looked_at(address, tokens[1], given.pictures)
-            if given.folder:
+            if shutil.which("chromium"):
+                rows += looked_at(address, tokens[1], given.pictures)
+            if given.folder and shutil.which("chromium"):
                 rows += sent_as_a_folder(address, tokens[2], given.folder, given.works)
         finally:
             process.terminate()
@@ -152,19 +156,24 @@ def fill(token: str, count: int) -> None:
         recipe.embed(picture, told, folder / f"{number}.png")
 
 
-def looked_at(address: str, token: str, count: int) -> list[tuple[str, str]]:
-    """From the click on the gallery's tab to its first thumbnail, in Chromium."""
-    if not (chromium := shutil.which("chromium")):
-        return []
+@contextlib.contextmanager
+def page_of(address: str, token: str) -> Iterator[Any]:
+    """A page in headless Chromium, as this session's artist, not yet gone anywhere."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415
 
     from artlab import accounts  # noqa: PLC0415
 
     with sync_playwright() as machine:
-        browser = machine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = machine.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1360, "height": 900})
         context.add_cookies([{"name": accounts.COOKIE, "value": token, "url": address}])
-        page = context.new_page()
+        yield context.new_page()
+        browser.close()
+
+
+def looked_at(address: str, token: str, count: int) -> list[tuple[str, str]]:
+    """From the click on the gallery's tab to its first thumbnail, in Chromium."""
+    with page_of(address, token) as page:
         began = time.monotonic()
         page.goto(address)
         page.wait_for_selector("#drop")
@@ -175,7 +184,6 @@ def looked_at(address: str, token: str, count: int) -> list[tuple[str, str]]:
             "() => { const one = document.querySelector('.gallery-grid img'); return one && one.complete && one.naturalWidth }"
         )
         seen = time.monotonic() - began
-        browser.close()
     return [
         (f"the page, with {count} pictures on the shelf", f"{opened:.1f} s"),
         ("from the click on Gallery to its first thumbnail", f"{seen:.2f} s"),
@@ -184,29 +192,22 @@ def looked_at(address: str, token: str, count: int) -> list[tuple[str, str]]:
 
 def sent_as_a_folder(address: str, token: str, folder: Path, count: int) -> list[tuple[str, str]]:
     """Works chosen as a folder in Chromium, until the last has arrived; then their intake, in a process of its own as the worker's."""
-    if not (chromium := shutil.which("chromium")):
-        return []
-    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415
+    from playwright.sync_api import expect  # noqa: PLC0415
 
     from artlab import accounts  # noqa: PLC0415
 
     works = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"})[:count]
     artist = accounts.by_token(token)
     assert artist is not None
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as machine:
+    with tempfile.TemporaryDirectory() as place, page_of(address, token) as page:
         for number, path in enumerate(works):
             shutil.copy(path, Path(place) / f"{number:03} {path.parent.name}{path.suffix}")
-        browser = machine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = browser.new_context()
-        context.add_cookies([{"name": accounts.COOKIE, "value": token, "url": address}])
-        page = context.new_page()
         page.goto(address)
         page.locator("#drop .consent input").check()
         began = time.monotonic()
         page.set_input_files("#choose-folder", place)
         expect(page.locator("#sent summary")).to_contain_text(f"{len(works)} of {len(works)}", timeout=600_000)
         sent = time.monotonic() - began
-        browser.close()
     home = next(path.parent for path in accounts.home_of(artist.id).rglob("uploads") if path.is_dir())
     began = time.monotonic()
     subprocess.run([sys.executable, "-m", "artlab.cli", "intake", str(home)], check=True, capture_output=True)

@@ -231,6 +231,8 @@ def test_settings_come_back_from_a_picture_but_nothing_else_does(shelf):
     )
     wish, told = making.from_recipe(album.made(shelf.picture(which)), shelf)
     assert (wish.prompt, wish.seed, wish.styles) == ("fox", 7, ())
+    wish, _ = making.from_recipe({"prompt": "a fox,\nin the snow"}, shelf)  # another tool's, in two lines: still one picture's
+    assert making.prompts_of(wish) == ["a fox, in the snow"]
     assert "of somebody" in told
     wish, _ = making.from_recipe({"prompt": XSS * 1000, "seed": float("nan"), "style": "/etc/passwd"}, shelf)
     assert len(wish.prompt) <= making.LONGEST_PROMPT

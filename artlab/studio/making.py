@@ -186,7 +186,7 @@ def _fitted(settings: type[Settings], name: str, value: Any) -> Any:
 
 def prompts_of(wish: Wish) -> list[str]:
     """The prompts that a wish asks for: a line each from words, all lines together in every other mode."""
-    lines = [words for line in wish.prompt.splitlines() if (words := " ".join(line.split()))]
+    lines = [words for line in wish.prompt.splitlines() if (words := _one_line(line))]
     return lines if wish.mode == "words" or not lines else [" ".join(lines)]
 
 
@@ -222,7 +222,7 @@ def from_recipe(found: Recipe | Mapping[str, Any], shelf: Shelf) -> tuple[Wish, 
         prompt = str(found.get("prompt", ""))[:LONGEST_PROMPT]
         seed = found.get("seed")
         told = "This picture was made elsewhere: its words and seed were taken over."
-        return Wish(prompt=prompt, seed=seed if isinstance(seed, int) and 0 <= seed < 2**63 else None), told
+        return Wish(prompt=_one_line(prompt), seed=seed if isinstance(seed, int) and 0 <= seed < 2**63 else None), told
     hers = {one.sha256: one for one in shelf.styles()}
     known = [(hers[used.sha256].folder.name, used.weight) for used in found.styles if used.sha256 in hers][:STYLES]
     lost = [used.name for used in found.styles if used.sha256 not in hers]
@@ -233,9 +233,20 @@ def from_recipe(found: Recipe | Mapping[str, Any], shelf: Shelf) -> tuple[Wish, 
     shape = "square" if found.width == found.height else "portrait" if found.width < found.height else "landscape"
     told = f"You do not have the style {', '.join(lost)}; the rest was taken over." if lost else "Its settings were taken over."
     wish = Wish(
-        str(given)[:LONGEST_PROMPT], tuple(known), "words", 1, shape, found.seed if found.seed < 2**63 else None, more=more
+        _one_line(str(given)[:LONGEST_PROMPT]),
+        tuple(known),
+        "words",
+        1,
+        shape,
+        found.seed if found.seed < 2**63 else None,
+        more=more,
     )
     return wish, told
+
+
+def _one_line(prompt: str) -> str:
+    """A picture's prompt as one line: another tool's may have several, and on the page each line is a prompt of its own."""
+    return " ".join(prompt.split())
 
 
 def desk_path(shelf: Shelf, which: str) -> str:
