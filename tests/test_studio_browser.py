@@ -234,10 +234,35 @@ def test_two_artists_see_nothing_of_each_other(browser, studio, tmp_path):
     assert ada.trouble == bea.trouble == []
 
 
+LATE = """() => { const fetch = window.fetch; window.fetch = async (...how) => {
+    const answer = await fetch(...how);
+    if (!new URL(answer.url).pathname.endsWith("/queue/data")) return answer;
+    const late = new TransformStream({ async transform(some, to) {
+        if (new TextDecoder().decode(some).includes("close_stream")) { window.ends = true; await new Promise(ok => setTimeout(ok, 1500)); }
+        to.enqueue(some) } });
+    return new Response(answer.body.pipeThrough(late), { status: answer.status, headers: answer.headers }) } }"""
+
+
+def test_an_answer_that_is_lost_with_the_end_of_a_stream_comes_by_the_next_one(browser, studio):
+    """What a page asks Gradio for while the end of its stream is on the way is answered to nobody: no job is shown, a button stays busy."""
+    visitor = Visitor(browser, studio, "Ada")
+    page = visitor.page
+    visitor.open("Create")
+    page.locator("#prompt textarea").fill("a fox")
+    page.evaluate(LATE)
+    for number in range(1, 4):
+        page.evaluate("() => { window.ends = false }")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_function("() => window.ends")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(".jobs .job")).to_have_count(2 * number, timeout=15_000)
+
+
 def test_everything_can_be_done_without_a_mouse(browser, studio, tmp_path):
     """From the upload to a star in the gallery, with the keyboard alone."""
     visitor = Visitor(browser, studio, "Ada")
     page, keys = visitor.page, visitor.page.keyboard
+    page.on("filechooser", lambda _: None)  # Chromium needs a moment to learn that no dialog is wanted: long before the key
     work = works(tmp_path / "works", 1) / "garden 0.png"
     with page.expect_response("**/news"):  # the page is whole
         reach(page, "#drop .consent input")

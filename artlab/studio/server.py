@@ -63,7 +63,9 @@ def application(settings: Studio, *, code: str = "", tabs: Sequence[ModuleType] 
     app.state.demo, app.state.watched = mount(app, settings, found)
     local = settings.host in ("127.0.0.1", "localhost", "::1")
     hosts = {*LOOPBACK, *settings.hostname} | ({settings.host} if settings.host not in ("0.0.0.0", "::") else set())
-    return Guard(app, hosts=hosts if local or settings.hostname else {*hosts, *_own_names()}, root_path=settings.root_path)
+    guard = Guard(app, hosts=hosts if local or settings.hostname else {*hosts, *_own_names()}, root_path=settings.root_path)
+    app.state.wall = guard.wall
+    return guard
 
 
 def tab_modules() -> list[ModuleType]:
@@ -177,8 +179,13 @@ def my_jobs(request: Request) -> Response:
 
 
 def news(request: Request) -> Response:
-    """A short text that differs whenever the asking artist's page would; a header names this run of the server, for whose pages it is."""
-    told = status.news(Shelf.of(request), request.app.state.watched)
+    """A short text that differs whenever the asking artist's page would; a header names this run of the server, for whose pages it is.
+
+    An answer that Gradio owes her is news too: the page asks Gradio to draw then, and the stream of that brings what was owed.
+    """
+    shelf, state = Shelf.of(request), request.app.state
+    owed = state.wall.owed(shelf.artist, state.demo._queue.pending_event_ids_session)
+    told = " ".join([status.news(shelf, state.watched), *owed])
     return PlainTextResponse(told, headers={"Cache-Control": "no-store", "X-Run": request.app.state.run})
 
 

@@ -6,13 +6,15 @@ knows. So the wall remembers, for every artist,
 - the session hashes that her browsers use: the first to use one keeps it,
 - the files that Gradio named in its answers to her: results, the page's own. Only those can be fetched or sent back.
 
-What Gradio forgets with the process, the wall forgets with it. It also closes the doors that the studio does not use.
+What Gradio forgets with the process, the wall forgets with it. It also closes the doors that the studio does not use, and knows whom
+Gradio owes an answer: its server ends the stream of answers with the last one, and what a page asks for while that end is on its way is
+answered to nobody, because the page takes the stream for open (gradio 6.31). Such an answer waits for the next stream.
 """
 
 import json
 import re
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -29,6 +31,7 @@ _CLOSED = re.compile(
     r"^/ui/(logout|login|login_check|monitoring|runs|gradio_api/(login_check|token|user|app_id|proxy=|stream/|run-history|deep_link|runs|"
     r"process_recording|vibe|undo-vibe|dev/|info|openapi|startup-events|custom_component|upload)|\w+/monitoring)"
 )
+_ANSWERS = "/ui/gradio_api/queue/data"
 _EVENTS = re.compile(r"^/ui/gradio_api/(queue/join|run/|api/|call/|cancel|reset|component_server|queue/push)")
 
 
@@ -38,6 +41,7 @@ class Wall:
     def __init__(self) -> None:
         self._sessions: OrderedDict[str, str] = OrderedDict()
         self._files: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._listening: Counter[str] = Counter()
 
     async def pass_through(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, artist: str, path: str) -> None:
         """Let one artist's request to Gradio pass if nothing in it is another's; note what the answer gives her."""
@@ -59,7 +63,12 @@ class Wall:
             if not self._may_send(artist, body):
                 return await _refuse(scope, receive, send)
             receive = _again(body, receive)
-        await app(scope, receive, self._noting(send, artist))
+        self._listening.update(heard := named if path == _ANSWERS else [])
+        try:
+            await app(scope, receive, self._noting(send, artist))
+        finally:
+            self._listening.subtract(heard)
+            self._listening += Counter()  # drops those at zero
 
     def owns(self, artist: str, file: str) -> bool:
         """Whether Gradio named this file in an answer to her."""
@@ -75,6 +84,11 @@ class Wall:
         while len(self._sessions) > MOST_SESSIONS:
             self._sessions.popitem(last=False)
         return True
+
+    def owed(self, artist: str, asked: Mapping[str, Collection[str]]) -> list[str]:
+        """Of the events that were asked for, by session, those of the artist's pages that listen to no answer."""
+        quiet = [one for one in list(asked) if self._sessions.get(one) == artist and not self._listening[one]]
+        return sorted(event for session in quiet for event in list(asked.get(session, ())))
 
     def _may_send(self, artist: str, body: bytes) -> bool:
         try:
