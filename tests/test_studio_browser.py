@@ -247,9 +247,10 @@ def test_an_answer_that_is_lost_with_the_end_of_a_stream_comes_by_the_next_one(b
     """What a page asks Gradio for while the end of its stream is on the way is answered to nobody: no job is shown, a button stays busy."""
     visitor = Visitor(browser, studio, "Ada")
     page = visitor.page
+    page.add_init_script(f"({LATE})()")
+    visitor.reload()
     visitor.open("Create")
     page.locator("#prompt textarea").fill("a fox")
-    page.evaluate(LATE)
     for number in range(1, 4):
         page.evaluate("() => { window.ends = false }")
         page.keyboard.press("Control+Enter")

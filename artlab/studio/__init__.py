@@ -3,6 +3,7 @@
     server    the application; what a tab is, and the rules that keep artists apart
     guard     who may ask, from where; security headers
     wall      whose session and whose file is whose inside Gradio
+    answers   Gradio's stream of answers, kept open while a page is busy
     pages     log in, make an account
     media     pictures for the browser
     shelf     everything that one artist has

@@ -42,10 +42,10 @@ HEADERS = {
 class Guard:
     """The outermost layer of the studio."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str] = LOOPBACK, root_path: str = "") -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Iterable[str] = LOOPBACK, root_path: str = "", wall: Wall | None = None) -> None:
         self.app, self.root = app, root_path
         self.hosts = {host.lower() for host in hosts}
-        self.wall = Wall()
+        self.wall = wall or Wall()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it here."""

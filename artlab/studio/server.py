@@ -30,6 +30,7 @@ from artlab.settings import Studio
 from artlab.studio import media, pages, status, uploads
 from artlab.studio.guard import LOOPBACK, Guard
 from artlab.studio.shelf import Shelf
+from artlab.studio.wall import Wall
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -63,9 +64,9 @@ def application(settings: Studio, *, code: str = "", tabs: Sequence[ModuleType] 
     app.state.demo, app.state.watched = mount(app, settings, found)
     local = settings.host in ("127.0.0.1", "localhost", "::1")
     hosts = {*LOOPBACK, *settings.hostname} | ({settings.host} if settings.host not in ("0.0.0.0", "::") else set())
-    guard = Guard(app, hosts=hosts if local or settings.hostname else {*hosts, *_own_names()}, root_path=settings.root_path)
-    app.state.wall = guard.wall
-    return guard
+    app.state.wall = Wall(pending=app.state.demo._queue.pending_event_ids_session)
+    known = hosts if local or settings.hostname else {*hosts, *_own_names()}
+    return Guard(app, hosts=known, root_path=settings.root_path, wall=app.state.wall)
 
 
 def tab_modules() -> list[ModuleType]:
@@ -184,8 +185,7 @@ def news(request: Request) -> Response:
     An answer that Gradio owes her is news too: the page asks Gradio to draw then, and the stream of that brings what was owed.
     """
     shelf, state = Shelf.of(request), request.app.state
-    owed = state.wall.owed(shelf.artist, state.demo._queue.pending_event_ids_session)
-    told = " ".join([status.news(shelf, state.watched), *owed])
+    told = " ".join([status.news(shelf, state.watched), *state.wall.owed(shelf.artist)])
     return PlainTextResponse(told, headers={"Cache-Control": "no-store", "X-Run": request.app.state.run})
 
 

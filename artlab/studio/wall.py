@@ -6,20 +6,21 @@ knows. So the wall remembers, for every artist,
 - the session hashes that her browsers use: the first to use one keeps it,
 - the files that Gradio named in its answers to her: results, the page's own. Only those can be fetched or sent back.
 
-What Gradio forgets with the process, the wall forgets with it. It also closes the doors that the studio does not use, and knows whom
-Gradio owes an answer: its server ends the stream of answers with the last one, and what a page asks for while that end is on its way is
-answered to nobody, because the page takes the stream for open (gradio 6.31). Such an answer waits for the next stream.
+What Gradio forgets with the process, the wall forgets with it. It also closes the doors that the studio does not use.
 """
 
 import json
 import re
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from artlab.studio import answers
+from artlab.studio.answers import Answers
 
 LARGEST_EVENT = 32 << 20
 MOST_SESSIONS, MOST_FILES = 20_000, 50_000
@@ -31,17 +32,16 @@ _CLOSED = re.compile(
     r"^/ui/(logout|login|login_check|monitoring|runs|gradio_api/(login_check|token|user|app_id|proxy=|stream/|run-history|deep_link|runs|"
     r"process_recording|vibe|undo-vibe|dev/|info|openapi|startup-events|custom_component|upload)|\w+/monitoring)"
 )
-_ANSWERS = "/ui/gradio_api/queue/data"
 _EVENTS = re.compile(r"^/ui/gradio_api/(queue/join|run/|api/|call/|cancel|reset|component_server|queue/push)")
 
 
 class Wall:
-    """Whose session hash and whose file is whose."""
+    """Whose session hash and whose file is whose. `pending` are the events that Gradio has not yet answered, by session."""
 
-    def __init__(self) -> None:
+    def __init__(self, pending: Mapping[str, Collection[str]] | None = None) -> None:
         self._sessions: OrderedDict[str, str] = OrderedDict()
         self._files: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._listening: Counter[str] = Counter()
+        self._answers = Answers({} if pending is None else pending)
 
     async def pass_through(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, artist: str, path: str) -> None:
         """Let one artist's request to Gradio pass if nothing in it is another's; note what the answer gives her."""
@@ -63,12 +63,13 @@ class Wall:
             if not self._may_send(artist, body):
                 return await _refuse(scope, receive, send)
             receive = _again(body, receive)
-        self._listening.update(heard := named if path == _ANSWERS else [])
-        try:
-            await app(scope, receive, self._noting(send, artist))
-        finally:
-            self._listening.subtract(heard)
-            self._listening += Counter()  # drops those at zero
+            named += [one for key, one in _pairs(json.loads(body)) if key == "session_hash" and isinstance(one, str)]
+        noting = self._noting(send, artist)
+        if path == answers.PATH and len(named) == 1:
+            return await self._answers.give(app, scope, receive, noting, named[0])
+        await app(scope, receive, noting)
+        for session in named:
+            self._answers.ask(session)
 
     def owns(self, artist: str, file: str) -> bool:
         """Whether Gradio named this file in an answer to her."""
@@ -85,10 +86,9 @@ class Wall:
             self._sessions.popitem(last=False)
         return True
 
-    def owed(self, artist: str, asked: Mapping[str, Collection[str]]) -> list[str]:
-        """Of the events that were asked for, by session, those of the artist's pages that listen to no answer."""
-        quiet = [one for one in list(asked) if self._sessions.get(one) == artist and not self._listening[one]]
-        return sorted(event for session in quiet for event in list(asked.get(session, ())))
+    def owed(self, artist: str) -> list[str]:
+        """The events of the artist's pages whose answers wait, because the page does not listen: it asked as its stream ended."""
+        return [event for session, event in self._answers.unheard() if self._sessions.get(session) == artist]
 
     def _may_send(self, artist: str, body: bytes) -> bool:
         try:
