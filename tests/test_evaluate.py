@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -132,6 +133,22 @@ def test_a_folder_of_pictures_is_judged_against_works(portfolios, tmp_path):
     assert "curve" not in numbers
     assert "cannot be said" in numbers["verdict"][2]
     Page(found.path.read_text())
+
+
+def test_pictures_come_from_a_drawn_artist_or_a_zip_too_and_tiny_ones_are_told(portfolios, tmp_path):
+    drawn, remarks = material.pictures(Path("drawn:vask"), print)
+    assert len(drawn.paths) == 24
+    assert remarks == []
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    for index in range(9):
+        Image.new("RGB", (20 + index, 20), (index * 20, 90, 120)).save(folder / f"{index}.png")
+    packed = Path(shutil.make_archive(str(folder), "zip", folder))
+    tiny, remarks = material.pictures(packed, print)
+    assert len(tiny.paths) == 9
+    assert "9 of 9 pictures are smaller than 64 px" in remarks[-1]
+    with pytest.raises(PortfolioError, match="no drawn artist “vaks”"):
+        material.pictures(Path("drawn:vaks"), print)
 
 
 def test_the_judge_ends_a_training_and_chooses(portfolios, tiny_base_folder, monkeypatch):

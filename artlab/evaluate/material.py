@@ -26,6 +26,7 @@ Others = dict[str, tuple[tuple[Path, ...], list[set[str]]]]
 LEAST = 8
 """Works or pictures below which nothing is judged."""
 LARGEST = 512
+TINY = 64
 OTHERS, OTHERS_HEIGHT = 24, 320
 ANYONE = "anyone"
 PLAIN = (
@@ -138,8 +139,8 @@ def spread(texts: Sequence[str], count: int) -> list[tuple[str, int]]:
 
 
 def pictures(folder: Path, say: Say) -> tuple[Shown, list[str]]:
-    """Pictures of a folder, with the prompt that their recipe or a caption beside them tells; and what was left out."""
-    found = gather(folder.expanduser(), say=say)
+    """Pictures of a folder, a ZIP or a drawn artist, with the prompt that their recipe or a caption beside them tells; and what was left out."""
+    found = gather(sources.resolve(str(folder)), say=say)
     kept = [work for work in found.works if not any(mark.kind == "duplicate" for mark in work.marks)]
     if len(kept) < LEAST:
         raise EvaluateError(
@@ -151,6 +152,10 @@ def pictures(folder: Path, say: Say) -> tuple[Shown, list[str]]:
     remarks += (
         [f"{len(found.works) - len(kept)} pictures are equal to others and count once."] if len(kept) < len(found.works) else []
     )
+    if tiny := sum(max(work.size) < TINY for work in kept):
+        remarks.append(
+            f"{tiny} of {len(kept)} pictures are smaller than {TINY} px: the networks see little in them, and so do the figures."
+        )
     return Shown(tuple(work.path for work in kept), tuple(texts), tuple(r.seed if r else None for r in recipes)), remarks
 
 

@@ -20,9 +20,9 @@ class Evaluate(Settings):
     portfolio: str = ""
     """Folder, ZIP or `drawn:NAME` that it was taught on; found by itself where the training was on this machine."""
     pictures: Path | None = None
-    """Folder of finished pictures to judge in place of new ones."""
+    """Folder, ZIP or `drawn:NAME` of finished pictures to judge in place of new ones."""
     control: Path | None = None
-    """With `--pictures`: a folder of pictures to compare them with, such as the bare base's."""
+    """With `--pictures`: pictures to compare them with, such as the bare base's; folder, ZIP or `drawn:NAME`."""
     others: tuple[str, ...] = ()
     """Portfolios that the critic tells her apart from; the other drawn artists if left out."""
     prompt: Annotated[tuple[str, ...], alias("prompts")] = ()
