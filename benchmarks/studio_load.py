@@ -3,7 +3,8 @@
     python benchmarks/studio_load.py --artists 100 --seconds 30 --folder WORKS
 
 A studio of its own in an empty home, without a worker. The artists are sessions of one client on the same cores: each asks `/news` every
-two seconds, as her page does, and one in ten has a job in the line. The thousand pictures are opened in headless Chromium, if it is there:
+two seconds, as her page does, and one in ten has a job in the line; then there are a hundred jobs, and one of them uses her page in Chromium.
+The thousand pictures are opened in headless Chromium, if it is there:
 from the click on the tab until the first thumbnail is drawn. `--folder` is a folder of works (as many as `--works` of them): sent by
 Chromium as an artist sends it, then taken in as the worker does. Give it an idle machine.
 """
@@ -20,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,10 +44,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="of real works, to be sent by the browser")
     given = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores", file=sys.stderr)
+    rows = started_with_a_worker()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         os.environ["ARTLAB_HOME"] = home
-        process, address, seconds = start(home)
-        rows = [("from the command to the address on the terminal", f"{seconds:.1f} s")]
+        process, address, seconds = start(home, "--devices")
+        rows.append(("from the command to the address on the terminal, without a worker", f"{seconds:.1f} s"))
         began = time.monotonic()
         httpx.get(f"{address}/register").raise_for_status()
         rows.append(("the first page after it", f"{time.monotonic() - began:.2f} s"))
@@ -56,6 +59,7 @@ def main() -> None:
             fill(tokens[1], given.pictures)
             if shutil.which("chromium"):
                 rows += looked_at(address, tokens[1], given.pictures)
+                rows += busy(address, tokens, process.pid)
             if given.folder and shutil.which("chromium"):
                 rows += sent_as_a_folder(address, tokens[2], given.folder, given.works)
         finally:
@@ -66,9 +70,22 @@ def main() -> None:
         print("| " + " | ".join(row) + " |")
 
 
-def start(home: str) -> tuple[subprocess.Popen, str, float]:
+def started_with_a_worker() -> list[tuple[str, str]]:
+    """As an artist starts it; three times, each in an empty home."""
+    times = []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+            process, _, seconds = start(home)
+            times.append(seconds)
+            process.terminate()
+            process.wait(60)
+    told = ", ".join(f"{one:.1f}" for one in sorted(times))
+    return [("from the command to the address on the terminal, a worker started", f"{statistics.median(times):.1f} s ({told})")]
+
+
+def start(home: str, *flags: str) -> tuple[subprocess.Popen, str, float]:
     """A studio, its address, and how long it took to say it."""
-    words = [sys.executable, "-m", "artlab.cli", "studio", "--port", "0", "--devices"]
+    words = [sys.executable, "-m", "artlab.cli", "studio", "--port", "0", *flags]
     began = time.monotonic()
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ | {"ARTLAB_HOME": home})
     assert process.stdout is not None
@@ -117,6 +134,45 @@ async def polled(address: str, tokens: list[str], seconds: float, pid: int) -> l
     told = f"median {1000 * middle:.0f} ms, 95th percentile {1000 * late:.0f} ms"
     return [
         (f"{len(tokens)} artists asking `/news` every 2 s", f"{told}; {1000 * share:.1f} ms of the server's processor time each")
+    ]
+
+
+def busy(address: str, tokens: list[str], pid: int) -> list[tuple[str, str]]:
+    """One artist at her page while a hundred jobs are in the line and everybody's page asks for news."""
+    from artlab import accounts, jobs  # noqa: PLC0415
+
+    for number in range(100 - len(tokens[::10])):
+        artist = accounts.by_token(tokens[number % len(tokens)])
+        assert artist is not None
+        jobs.submit(artist.id, "generate", {"prompt": [f"a fox {number}"]})
+    asking = threading.Thread(target=lambda: asyncio.run(polled(address, tokens, 40, pid)))
+    asking.start()
+    times: dict[str, list[float]] = {"Ctrl+Enter to the job in the strip": [], "a star to its light": []}
+    with page_of(address, tokens[1]) as page:
+        page.goto(address)
+        page.wait_for_selector("#drop")
+        for number in range(5):
+            page.get_by_role("tab", name="Create").click()
+            page.locator("#prompt textarea").fill(f"a hare {number}")
+            before = page.locator(".jobs .job").count()
+            began = time.monotonic()
+            page.keyboard.press("Control+Enter")
+            page.wait_for_function(f"() => document.querySelectorAll('.jobs .job').length > {before}", timeout=60_000)
+            times["Ctrl+Enter to the job in the strip"].append(time.monotonic() - began)
+            page.get_by_role("tab", name="Gallery").click()
+            star = page.locator(".gallery-grid .star[aria-pressed=false]").first
+            which = star.get_attribute("data-id")
+            began = time.monotonic()
+            star.click()
+            page.wait_for_selector(f'.gallery-grid .star[data-id="{which}"][aria-pressed=true]')
+            times["a star to its light"].append(time.monotonic() - began)
+    asking.join()
+    return [
+        (
+            f"a hundred jobs in the line, {len(tokens)} pages asking: from {what}, five times",
+            f"median {statistics.median(one):.1f} s, at most {max(one):.1f} s",
+        )
+        for what, one in times.items()
     ]
 
 
