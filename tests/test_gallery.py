@@ -11,12 +11,13 @@ import yaml
 from PIL import Image
 from safetensors.torch import save as tensors_to_bytes
 
-from artlab import files, gallery, recipe, settings, style
+from artlab import drawing, files, gallery, recipe, settings, style
 from artlab.bases import load_base, lora
 from artlab.gallery import GalleryError, items, local, maker, plan, scores
 from artlab.gallery.items import Item
 from artlab.gallery.maker import Maker
 from artlab.gallery.store import MANIFEST, Claims, Store
+from artlab.transfer import TransferError, transfer
 
 
 @pytest.fixture(scope="module")
@@ -344,3 +345,101 @@ def test_figures_need_the_works_and_say_what_is_best_by_which(make, planned, bas
     assert scores.best(wanted, figures, "style") == {wanted[1].recipe.prompt: wanted[1].id}
     with pytest.raises(scores.ScoreError, match="STYLE=PORTFOLIO"):
         make(path, scores=True, works=("wren",))
+
+
+# -- carried over without a trained style ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gardens(tmp_path):
+    """A picture to carry over, and a folder of two works, beside the plan."""
+    (tmp_path / "works").mkdir()
+    for number in range(2):
+        drawing.draw_work("vask", number, height=64).picture.save(tmp_path / "works" / f"{number}.png")
+    drawing.draw_work("solvane", 1, height=96).picture.save(tmp_path / "garden.png")
+
+
+def test_a_folder_of_pictures_is_carried_into_styles_that_nobody_taught(make, planned, gardens, tmp_path, loaded):
+    asked = {"method": "palette", "pictures": ["garden.png"], "prompts": [""], "count": 1}
+    path = planned(**asked, styles=["works", {"works": 1, "works/1.png": 0.5}, "drawn:vask:0.5"], sizes=[None, 32])
+    made = make(path, archive=True)
+    out = tmp_path / "out"
+    assert (made.made, loaded) == (6, [])
+    sizes, names = set(), set()
+    for row in rows(out):
+        with Image.open(out / row["file"]) as picture:
+            sizes.add(picture.size)
+            assert picture.size == (row["recipe"]["width"], row["recipe"]["height"])
+        names.add(Path(row["file"]).name.rsplit("-", 2)[0])
+        assert row["recipe"]["method"] == "transfer: palette"
+        assert row["recipe"]["base"]["name"] == "none"
+        assert row["recipe"]["extra"]["strength"] == 1
+        assert str(tmp_path) not in json.dumps(row)
+    assert {max(size) for size in sizes} == {32, max(max(size) for size in sizes)}
+    assert names == {"garden"}
+    page = (out / "index.html").read_text()
+    assert "works 1 + 1.png 0.5" in page
+    assert "drawn:vask 0.5" in page
+    before = contents(out)
+    victim = sorted((out / "pictures").iterdir())[2]
+    victim.write_bytes(victim.read_bytes()[:200])
+    assert make(path).made == 1
+    assert contents(out) == before
+
+
+def test_a_carried_picture_is_what_the_verb_makes_and_the_same_with_every_worker(make, planned, gardens, tmp_path):
+    path = planned(method="texture", pictures=["garden.png"], prompts=[""], styles=["works"], sizes=[32], seeds=[3])
+    make(path, watermark=False)
+    (row,) = rows(tmp_path / "out")
+    common = {"content": tmp_path / "garden.png", "style": (str(tmp_path / "works"),), "output_dir": tmp_path / "verb"}
+    asked = settings.Transfer(**common, size=32, seed=3, device="cpu")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        theirs = transfer(asked, lambda progress: None)
+    finally:
+        torch.set_num_threads(threads)
+    with Image.open(tmp_path / "out" / row["file"]) as ours, Image.open(theirs.path) as other:
+        assert ours.tobytes() == other.tobytes()
+    make(path, tmp_path / "again", watermark=False, workers=1)
+    assert contents(tmp_path / "again") == contents(tmp_path / "out")
+
+
+def test_attention_carries_over_on_the_plans_base(make, planned, gardens, tmp_path, base, monkeypatch):
+    monkeypatch.setattr("artlab.transfer.warm", lambda name, device, precision: base)
+    make(planned(method="attention", pictures=["garden.png"], prompts=["a garden"], styles=["works"], sizes=[64]))
+    (row,) = rows(tmp_path / "out")
+    assert row["recipe"]["base"]["fingerprint"] == base.fingerprint
+    assert (row["recipe"]["sampler"], row["recipe"]["steps"]) == ("ddim", 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"styles": ["nowhere.png"]}, "There is no style"),
+        ({"styles": ["drawn:vaks"]}, "Did you mean vask"),
+        ({"styles": ["works:-1"]}, "shares, above 0"),
+        ({"styles": ["none"]}, "there is no style"),
+        ({"pictures": []}, "needs a picture"),
+        ({"pictures": ["nothing.png"]}, "There is no picture"),
+        ({"sizes": [5000]}, "up to 4,096"),
+    ],
+)
+def test_what_cannot_be_carried_over_is_named_and_the_rest_is_made(make, planned, gardens, tmp_path, given, reason):
+    common = {"method": "palette", "pictures": ["garden.png"], "styles": ["works"], "sizes": [32]}
+    with pytest.raises(GalleryError, match=reason):
+        make(planned(prompts=[""], parts=[common, common | given]))
+    assert len(rows(tmp_path / "out")) == 1
+
+
+def test_a_picture_that_was_changed_since_the_plan_was_settled_is_not_made(gardens, planned, tmp_path):
+    path = planned(method="palette", pictures=["garden.png"], prompts=[""], styles=["works"], sizes=[32])
+    (item,) = items.settle(plan.read(path).requests, "float32").items
+    Image.new("RGB", (64, 64)).save(tmp_path / "garden.png")
+    with pytest.raises(TransferError, match="not the one that the plan was settled with"):
+        list(Maker("cpu", {}).make([item]))
+
+
+def test_the_time_of_carried_pictures_is_foretold(make, planned, gardens):
+    path = planned(method="palette", pictures=["garden.png"], prompts=[""], styles=["works"], sizes=[32, 64])
+    assert "2 would be made" in make(path, dry_run=True).path

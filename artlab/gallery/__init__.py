@@ -3,6 +3,7 @@
     store                   where a gallery lies: files whole or absent, the manifest, claims
     prompts  plan           what is asked for, written out
     items                   each picture's whole recipe and its id, the hash of it
+    carried                 pictures carried over into a style that nobody taught
     maker                   a base loaded once, adapters switched, pictures as PNG
     local  cluster          the same maker in processes here, or in Ray's actors
     scores  sheets  page    what came of it: figures, contact sheets, the page, the ZIP
@@ -21,8 +22,8 @@ from typing import Any
 
 from artlab import files
 from artlab.bases import choose_device, choose_dtype
+from artlab.gallery import carried, local, page, plan, scores, sheets
 from artlab.gallery import items as rows
-from artlab.gallery import local, page, plan, scores, sheets
 from artlab.gallery.items import Item, Problem
 from artlab.gallery.local import Outcome
 from artlab.gallery.plan import Plan
@@ -221,10 +222,18 @@ def _foretold(work: _Work, wanted: Plan, problems: Sequence[Problem]) -> Made:
 
 
 def timed(todo: Sequence[Item], device: str) -> dict[str, float]:
-    """Seconds that the items take, by id: two short pictures of the first group are timed, the others scaled by pixels and steps."""
+    """Seconds that the items take, by id: two short pictures of the first group are timed, the others scaled by pixels and steps.
+
+    Of pictures that are carried over into a style the first is made, for their methods have no short way.
+    """
     from artlab.gallery.maker import Maker  # noqa: PLC0415
 
     first, maker, spans = todo[0], Maker(str(choose_device(device)), {}), []
+    if carried.is_carried(first.recipe):
+        began = time.monotonic()
+        list(maker.make([first]))
+        per = (time.monotonic() - began) / _pixels(first)
+        return {item.id: per * _pixels(item) for item in todo}
     for steps in (1, 1, 3):  # the first one warms up
         short = Item(first.id, first.recipe.model_copy(update={"steps": steps}), first.base, first.weights, picture=first.picture)
         began = time.monotonic()

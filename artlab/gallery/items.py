@@ -16,11 +16,14 @@ from pydantic import ValidationError
 
 from artlab import bases, files, style
 from artlab.bases import Facts, latent, upscaler
+from artlab.gallery import carried
 from artlab.gallery.plan import Request
 from artlab.gallery.store import PICTURES, Store
 from artlab.generate import LARGEST, Reading, read_prompt
 from artlab.recipe import BaseUsed, Recipe, StyleUsed
 from artlab.style import Style
+
+NO_PICTURE = "a transfer needs a picture: list some under “pictures”"
 
 
 class ItemError(ValueError):
@@ -29,7 +32,10 @@ class ItemError(ValueError):
 
 @dataclass(frozen=True)
 class Item:
-    """One picture to make: id, recipe, and what a worker needs: the base's name, adapter files with weights, the picture to work on."""
+    """One picture to make: id, recipe, and what a worker needs: the base's name, adapter files with weights, the picture to work on.
+
+    `sources` are the words for the styles of a picture that is carried over without a trained style.
+    """
 
     id: str
     recipe: Recipe
@@ -37,20 +43,35 @@ class Item:
     weights: tuple[tuple[str, float], ...] = ()
     works: tuple[str, ...] = ()
     picture: str = ""
+    sources: tuple[str, ...] = ()
     watermark: bool = True
 
     @property
     def file(self) -> str:
         """Its name in the gallery."""
-        given = str(self.recipe.extra.get("prompt_given", self.recipe.prompt))
-        return f"{PICTURES}/{files.slug(given, 40)}-{self.recipe.seed}-{self.id[:8]}.png"
+        return f"{PICTURES}/{files.slug(self.shown.removesuffix(Path(self.picture).suffix), 40)}-{self.recipe.seed}-{self.id[:8]}.png"
+
+    @property
+    def shown(self) -> str:
+        """What it is called in a list: its prompt as it was given, else the name of the picture that it began from."""
+        return str(self.recipe.extra.get("prompt_given", self.recipe.prompt)) or Path(self.picture).name
+
+    @property
+    def mix(self) -> list[tuple[str, float]]:
+        """The names and weights of its styles, trained ones or what stands for one."""
+        return [(used.name, used.weight) for used in self.recipe.styles] or carried.sources_of(self.recipe)
+
+    @property
+    def styled(self) -> str:
+        """Its styles with their weights, the bare base by its own words."""
+        return " + ".join(f"{name} {weight:g}" for name, weight in self.mix) or "no style"
 
     @property
     def group(self) -> tuple[Any, ...]:
         """What pictures must share to be sampled together: base, adapters with weights, size, steps, guidance, negative prompt."""
         made = self.recipe
         same = (made.width, made.height, made.steps, made.sampler, made.guidance, made.negative_prompt, made.method)
-        return (self.base, self.weights, *same, str(made.extra.get("upscale", "")), self.together)
+        return (self.base, self.weights, self.sources, *same, str(made.extra.get("upscale", "")), self.together)
 
     @property
     def together(self) -> int:
@@ -122,6 +143,8 @@ class _Known:
         self.base: Callable[[str], _BaseFacts] = _remembered(_base_facts)
         self.style: Callable[[str], tuple[Style, StyleUsed]] = _remembered(_style_used)
         self.picture: Callable[[str], str] = _remembered(_picture_hash)
+        self.content: Callable[[str], carried.Content] = _remembered(carried.content)
+        self.source: Callable[[str], tuple[str, str]] = _remembered(carried.source)
 
 
 def _remembered(function: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -171,13 +194,15 @@ def _fetched(address: str) -> Path:
 
 def _picture_hash(path: str) -> str:
     if not path:
-        raise ItemError("a transfer needs a picture: list some under “pictures”")
+        raise ItemError(NO_PICTURE)
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _item(request: Request, known: _Known, precision: str, watermark: bool) -> Item:
     if request.problem:
         raise ItemError(request.problem)
+    if request.method in carried.METHODS:
+        return _carried(request, known, precision, watermark)
     mix = [(*known.style(name), weight) for name, weight in request.styles]
     if len({found.sha256 for found, _, _ in mix}) < len(mix):
         raise ItemError("a blend names the same style twice; add up its weights")
@@ -209,6 +234,45 @@ def _item(request: Request, known: _Known, precision: str, watermark: bool) -> I
     )
 
 
+def _carried(request: Request, known: _Known, precision: str, watermark: bool) -> Item:
+    """An item of one of the methods that need no trained style."""
+    if not request.picture:
+        raise ItemError(NO_PICTURE)
+    if not request.styles:
+        raise ItemError("there is no style: name pictures, a portfolio or drawn:NAME under “styles”")
+    if any(weight <= 0 for _, weight in request.styles):
+        raise ItemError(f"the weights of {request.method} are shares, above 0")
+    base = None
+    if request.method == "attention":
+        facts = known.base(request.base or "mini")
+        base = BaseUsed(name=_shown(facts.name), fingerprint=facts.fingerprint)
+    made = carried.recipe_of(
+        request.method,
+        known.content(request.picture),
+        [(*known.source(name), weight) for name, weight in request.styles],
+        base,
+        prompt=_prompt(request),
+        seed=request.seed,
+        longest=max(request.width, request.height or 0) if request.width else None,
+        steps=request.num_inference_steps,
+        strength=request.strength,
+        precision=precision,
+    )
+    return Item(
+        id=files.fingerprint(made.model_dump_json(), str(watermark)),
+        recipe=made,
+        base=(request.base or "mini") if base else "",
+        picture=request.picture,
+        sources=tuple(f"{name}:{weight:g}" for name, weight in request.styles),
+        watermark=watermark,
+    )
+
+
+def _shown(base: str) -> str:
+    """A base's name without its path."""
+    return Path(base).name if Path(base).is_dir() else base
+
+
 def _prompt(request: Request) -> str:
     prompt = request.prompt.strip().replace("\0", " ")
     if not prompt and request.method == "generate":
@@ -235,7 +299,7 @@ def _recipe(request: Request, reading: Reading, base: _BaseFacts, used: list[Sty
         steps=request.num_inference_steps,
         sampler=request.sampler,
         guidance=base.facts.guidance_scale if request.guidance_scale is None else request.guidance_scale,
-        base=BaseUsed(name=Path(base.name).name if Path(base.name).is_dir() else base.name, fingerprint=base.fingerprint),
+        base=BaseUsed(name=_shown(base.name), fingerprint=base.fingerprint),
         styles=tuple(used),
         extra=extra | reading.told,
     )

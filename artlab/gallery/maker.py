@@ -11,13 +11,15 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft.tuners.lora import LoraLayer
 from PIL import Image
 
 from artlab import images, provenance, recipe
-from artlab.bases import Base, Condition, load_base, lora
+from artlab.bases import Base, Condition, choose_device, load_base, lora
+from artlab.gallery import carried
 from artlab.gallery.items import Item, ItemError
 from artlab.generate import out_of_memory
 
@@ -41,6 +43,9 @@ class Maker:
 
     def make(self, batch: Sequence[Item], on_step: OnStep = lambda index: None) -> Iterator[tuple[Item, bytes]]:
         """The pictures of one group as PNG files, in order, as they are ready. Raises ItemError when not one fits into memory."""
+        if carried.is_carried(batch[0].recipe):
+            yield from ((item, self._carried(item, on_step)) for item in batch)
+            return
         base = self._ready(batch[0])
         fixed = batch[0].together if base.device.type == "cpu" else 0
         at, size = 0, fixed or len(batch)
@@ -58,6 +63,12 @@ class Maker:
             for item, image in zip(part, made, strict=True):
                 yield item, png(image, item, base.device.type)
             at += len(part)
+
+    def _carried(self, item: Item, on_step: OnStep) -> bytes:
+        """A picture that is carried over into a style; such pictures are made one by one."""
+        precision = PRECISIONS[str(item.recipe.extra["precision"])]
+        given: dict[str, Any] = {"base": item.base, "device": self.device, "precision": precision, "on_step": on_step}
+        return png(carried.paint(item.recipe, item.picture, item.sources, **given), item, choose_device(self.device).type)
 
     def _ready(self, item: Item) -> Base:
         """The item's base with its adapters switched on; loaded only when it is another one than before."""

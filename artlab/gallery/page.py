@@ -42,8 +42,8 @@ def render(plan: Plan, there: Sequence[tuple[Item, Row]], figures: Scores, probl
         name=plan.name,
         about=plan.about,
         count=len(items),
-        prompts=len({_given(item) for item in items}),
-        mixes=len({mix(item) for item in items}),
+        prompts=len({item.shown for item in items}),
+        mixes=len({item.styled for item in items}),
         bases=sorted({item.recipe.base.name for item in items}),
         problems=[str(problem) for problem in problems],
         data=json.dumps(data, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026"),
@@ -57,8 +57,8 @@ def _shown(item: Item, row: Row, figures: dict[str, float], bests: dict[str, set
         "id": item.id,
         "file": row["file"],
         "name": Path(row["file"]).name,
-        "prompt": _given(item),
-        "style": mix(item),
+        "prompt": item.shown,
+        "style": item.styled,
         "seed": str(made.seed),  # JavaScript's numbers end at 2^53
         "size": [made.width * _times(item), made.height * _times(item)],
         "figures": figures,
@@ -66,27 +66,18 @@ def _shown(item: Item, row: Row, figures: dict[str, float], bests: dict[str, set
         "recipe": {
             "prompt": made.prompt,
             "negative prompt": made.negative_prompt,
-            "styles": mix(item),
+            "styles": item.styled,
             "seed": str(made.seed),
             "steps": made.steps,
             "sampler": made.sampler,
             "guidance": f"{made.guidance:g}",
             "size": f"{made.width}x{made.height}" + (f", enlarged {_times(item)} times" if _times(item) > 1 else ""),
-            "base": f"{made.base.name} ({made.base.fingerprint[:8]})",
+            "base": f"{made.base.name} ({made.base.fingerprint[:8]})" if made.base.fingerprint else made.base.name,
             "method": made.method,
             "words not read": str(made.extra.get("words_not_read", "")),
         },
         "infotext": recipe.infotext(made),
     }
-
-
-def mix(item: Item) -> str:
-    """The styles of a picture with their weights, the bare base by its own words."""
-    return " + ".join(f"{used.name} {used.weight:g}" for used in item.recipe.styles) or "no style"
-
-
-def _given(item: Item) -> str:
-    return str(item.recipe.extra.get("prompt_given", item.recipe.prompt))
 
 
 def _times(item: Item) -> int:

@@ -14,12 +14,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from artlab import files, style
+from artlab import files, sources, style
 from artlab.gallery import prompts
 from artlab.gallery.prompts import PromptError
 from artlab.settings.shared import Sampler
 
 MOST = 100_000
+STRENGTH = {"palette": 1.0}
 Mix = tuple[tuple[str, float], ...]
 
 
@@ -31,14 +32,14 @@ class Part(BaseModel):
     """Settings of a plan or of one of its parts. Lists are combined with each other; single values may stand for lists of one."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    method: Literal["generate", "transfer"] = "generate"
+    method: Literal["generate", "transfer", "palette", "texture", "attention"] = "generate"
     base: str | None = None
     prompts: list[Any] = [""]
     wildcards: dict[str, Any] = {}
     negative_prompt: str = ""
     styles: list[Any] = [None]
     pictures: list[str] = []
-    strength: float = Field(0.6, gt=0, le=1)
+    strength: float | None = Field(None, gt=0, le=1)
     seeds: list[int] = [0]
     count: int = Field(1, ge=1, le=100_000)
     sizes: list[Any] = [None]
@@ -201,12 +202,12 @@ def _requests(part: Part, folder: Path) -> Iterator[Request]:
         sampler=part.sampler,
         base=part.base,
         method=part.method,
-        strength=part.strength,
+        strength=part.strength or STRENGTH.get(part.method, 0.6),
         upscale=part.upscale,
         together=part.together,
     )
     asked = list(_prompts(part, folder, common))
-    mixes = [mix for entry in part.styles for mix in _mixes(entry)]
+    mixes = [(_beside(folder, mix), trouble) for entry in part.styles for mix, trouble in _mixes(entry)]
     sizes = [_size(entry) for entry in part.sizes]
     seeds = list(dict.fromkeys(seed + number for seed in part.seeds for number in range(part.count)))
     pictures = [str(folder / Path(one).expanduser()) if "://" not in one else one for one in part.pictures] or [""]
@@ -301,6 +302,11 @@ def _size(entry: Any) -> tuple[tuple[int, int] | None, str]:
     return (sides[0], sides[-1]), ""
 
 
+def _beside(folder: Path, mix: Mix) -> Mix:
+    """The mix, its pictures and portfolios found beside the plan where they lie there."""
+    return tuple((str(folder / name) if (folder / name).exists() else name, weight) for name, weight in mix)
+
+
 # -- styles -----------------------------------------------------------------------------------------------------------------
 
 
@@ -316,7 +322,9 @@ def _mixed(entry: Any) -> Iterator[Mix]:
     if entry is None or entry == "none":
         yield ()
     elif isinstance(entry, str):
-        yield (style.parse_weighted(entry),)
+        drawn = sources.DRAWN if entry.startswith(sources.DRAWN) else ""
+        name, weight = style.parse_weighted(entry.removeprefix(drawn))
+        yield ((drawn + name, weight),)
     elif isinstance(entry, dict) and {"from", "to"} <= set(entry):
         yield from _journey(entry)
     elif isinstance(entry, dict) and "style" in entry:

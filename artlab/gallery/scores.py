@@ -78,6 +78,8 @@ def _agreement(pictures: Sequence[Any], items: Sequence[Item], figures: Scores) 
     prompts = list(dict.fromkeys(item.recipe.prompt for item in items))
     matrix = network.features(pictures) @ network.texts(prompts).T
     for row, item in zip(matrix, items, strict=True):
+        if not item.recipe.prompt:
+            continue
         figures[item.id]["agreement"] = round(float(row[prompts.index(item.recipe.prompt)]), 4)
 
 

@@ -20,7 +20,7 @@ def write(store: Store, name: str, there: There) -> None:
     for number, at in enumerate(range(0, len(there), A_SHEET), 1):
         part = there[at : at + A_SHEET]
         pictures = [picture(store, row) for _, row in part]
-        captions = [f"{item.recipe.prompt} · {styles_of(item)}" for item, _ in part]
+        captions = [f"{item.recipe.prompt or item.shown} · {item.styled}" for item, _ in part]
         of = f"{name}, {number} of {-(-len(there) // A_SHEET)}" if len(there) > A_SHEET else name
         sheet = images.contact_sheet(pictures, columns=min(8, max(3, round(len(part) ** 0.5))), captions=captions, title=of)
         stream = io.BytesIO()
@@ -32,11 +32,6 @@ def picture(store: Store, row: Row) -> Image.Image:
     """A picture of the gallery, loaded."""
     with Image.open(io.BytesIO(store.read(row["file"])), formats=["PNG"]) as image:
         return image.convert("RGB")
-
-
-def styles_of(item: Item) -> str:
-    """The styles of a picture with their weights, for a caption."""
-    return " + ".join(f"{used.name} {used.weight:g}" for used in item.recipe.styles) or "no style"
 
 
 def sign(store: Store, there: There) -> list[str]:
@@ -51,11 +46,11 @@ def sign(store: Store, there: There) -> list[str]:
 
 def licence_note(there: There) -> str:
     """What may be done with the pictures, as far as artlab can know it."""
-    named = {item.recipe.base.name: bases.card(bases.detect(bases.locate(item.base))).licence for item, _ in there}
-    styles = sorted({used.name for item, _ in there for used in item.recipe.styles})
+    named = {item.recipe.base.name: bases.card(bases.detect(bases.locate(item.base))).licence for item, _ in there if item.base}
+    styles = sorted({name for item, _ in there for name, _ in item.mix})
     lines = [
-        "These pictures were made by a trained model with artlab. Each says so in its metadata (IPTC trainedAlgorithmicMedia), carries",
-        "its whole recipe, and most carry an invisible watermark. Please leave the marks in when you pass the pictures on; in the European",
+        "These pictures were made with artlab: by a trained model, or out of other pictures. Each says which in its metadata (IPTC",
+        "trainedAlgorithmicMedia or algorithmicallyEnhanced), carries its whole recipe, and most carry an invisible watermark. Please leave the marks in when you pass the pictures on; in the European",
         "Union the AI Act (Art. 50) asks for them.",
         "",
         *(f"Base “{name}”: {licence}." for name, licence in sorted(named.items())),
