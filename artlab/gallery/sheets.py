@@ -50,8 +50,8 @@ def licence_note(there: There) -> str:
     styles = sorted({name for item, _ in there for name, _ in item.mix})
     lines = [
         "These pictures were made with artlab: by a trained model, or out of other pictures. Each says which in its metadata (IPTC",
-        "trainedAlgorithmicMedia or algorithmicallyEnhanced), carries its whole recipe, and most carry an invisible watermark. Please leave the marks in when you pass the pictures on; in the European",
-        "Union the AI Act (Art. 50) asks for them.",
+        "trainedAlgorithmicMedia or algorithmicallyEnhanced), carries its whole recipe, and most carry an invisible watermark. Please leave",
+        "the marks in when you pass the pictures on; in the European Union the AI Act (Art. 50) asks for them.",
         "",
         *(f"Base “{name}”: {licence}." for name, licence in sorted(named.items())),
         *(
