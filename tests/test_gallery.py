@@ -441,5 +441,11 @@ def test_a_picture_that_was_changed_since_the_plan_was_settled_is_not_made(garde
 
 
 def test_the_time_of_carried_pictures_is_foretold(make, planned, gardens):
-    path = planned(method="palette", pictures=["garden.png"], prompts=[""], styles=["works"], sizes=[32, 64])
-    assert "2 would be made" in make(path, dry_run=True).path
+    common = {"method": "palette", "pictures": ["garden.png"], "prompts": [""], "styles": ["works"], "sizes": [32, 64]}
+    path = planned(parts=[{"prompts": ["a fox"]}, common])
+    assert "3 would be made" in make(path, dry_run=True).path
+    todo = items.settle(plan.read(path).requests, "float32").items
+    seconds = gallery.timed(todo, "cpu")
+    assert set(seconds) == {item.id for item in todo}
+    small, large = (seconds[item.id] for item in todo[1:])
+    assert small < large

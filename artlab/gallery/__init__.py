@@ -16,9 +16,9 @@ import hashlib
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from artlab import files
 from artlab.bases import choose_device, choose_dtype
@@ -30,6 +30,9 @@ from artlab.gallery.plan import Plan
 from artlab.gallery.store import Claims, Row, Store
 from artlab.generate import Picture, Progress, Report, print_progress
 from artlab.settings import Gallery
+
+if TYPE_CHECKING:
+    from artlab.gallery.maker import Maker
 
 TOGETHER = 8
 POLL = 1.0
@@ -222,27 +225,36 @@ def _foretold(work: _Work, wanted: Plan, problems: Sequence[Problem]) -> Made:
 
 
 def timed(todo: Sequence[Item], device: str) -> dict[str, float]:
-    """Seconds that the items take, by id: two short pictures of the first group are timed, the others scaled by pixels and steps.
-
-    Of pictures that are carried over into a style the first is made, for their methods have no short way.
-    """
+    """Seconds that the items take, by id, from pictures made now; those of a method are scaled by pixels and steps."""
     from artlab.gallery.maker import Maker  # noqa: PLC0415
 
-    first, maker, spans = todo[0], Maker(str(choose_device(device)), {}), []
-    if carried.is_carried(first.recipe):
-        began = time.monotonic()
-        list(maker.make([first]))
-        per = (time.monotonic() - began) / _pixels(first)
-        return {item.id: per * _pixels(item) for item in todo}
+    maker, found = Maker(str(choose_device(device)), {}), dict[str, float]()
+    for method in dict.fromkeys(item.recipe.method for item in todo):
+        rows = [item for item in todo if item.recipe.method == method]
+        found |= (_timed_whole if carried.is_carried(rows[0].recipe) else _timed_short)(rows, maker)
+    return found
+
+
+def _timed_short(rows: Sequence[Item], maker: "Maker") -> dict[str, float]:
+    """From two short pictures."""
+    first, spans = rows[0], []
     for steps in (1, 1, 3):  # the first one warms up
-        short = Item(first.id, first.recipe.model_copy(update={"steps": steps}), first.base, first.weights, picture=first.picture)
+        short = replace(first, recipe=first.recipe.model_copy(update={"steps": steps}))
         began = time.monotonic()
         list(maker.make([short] * first.together))
         spans.append((time.monotonic() - began) / first.together)
     step = max(1e-4, (spans[2] - spans[1]) / 2)
     rest = max(0.0, spans[1] - step)
     own = _pixels(first)
-    return {item.id: (rest + step * item.recipe.steps) * _pixels(item) / own for item in todo}
+    return {item.id: (rest + step * item.recipe.steps) * _pixels(item) / own for item in rows}
+
+
+def _timed_whole(rows: Sequence[Item], maker: "Maker") -> dict[str, float]:
+    """From one whole picture: what is carried over has no short way."""
+    began = time.monotonic()
+    list(maker.make(rows[:1]))
+    each = (time.monotonic() - began) / _pixels(rows[0])
+    return {item.id: each * _pixels(item) for item in rows}
 
 
 def _pixels(item: Item) -> int:

@@ -66,6 +66,9 @@ class Maker:
 
     def _carried(self, item: Item, on_step: OnStep) -> bytes:
         """A picture that is carried over into a style; such pictures are made one by one."""
+        if item.base:
+            self.base, self.attached = None, []  # two bases may not fit into memory
+            gc.collect()
         precision = PRECISIONS[str(item.recipe.extra["precision"])]
         given: dict[str, Any] = {"base": item.base, "device": self.device, "precision": precision, "on_step": on_step}
         return png(carried.paint(item.recipe, item.picture, item.sources, **given), item, choose_device(self.device).type)

@@ -29,7 +29,8 @@ class Answers:
     def unheard(self) -> list[tuple[str, str]]:
         """The sessions, and the events in them, for whose answers nobody listens: they come by the session's next stream."""
         quiet = [session for session in list(self.pending) if session not in self._listening]
-        return [(session, event) for session in quiet for event in sorted(self.pending.get(session, ()))]
+        waiting = [(session, tuple(self.pending.get(session, ()))) for session in quiet]  # copies: Gradio changes them meanwhile
+        return [(session, event) for session, events in waiting for event in sorted(events)]
 
     def ask(self, session: str) -> None:
         """Something was asked for in a session."""
