@@ -167,3 +167,30 @@ def test_the_plans_that_ship(name, count):
     assert len(made.requests) == count
     assert not any(row.problem for row in made.requests)
     assert made.about
+
+
+def test_pictures_are_named_one_by_one_as_a_folder_or_by_a_pattern(read, tmp_path):
+    (tmp_path / "scans").mkdir()
+    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.png", "1901.tif", "1902.tif"):
+        (tmp_path / "scans" / name).write_bytes(b"x")
+
+    def found(*pictures: str) -> list[str]:
+        asked = read(method="texture", styles=["drawn:vask"], pictures=list(pictures)).requests
+        return [one.picture.removeprefix(f"{tmp_path}/") for one in asked]
+
+    assert found("one.png", "scans") == ["one.png", "scans/1901.tif", "scans/1902.tif", "scans/a.png", "scans/b.JPG"]
+    assert found("scans/19*.tif") == ["scans/1901.tif", "scans/1902.tif"]
+    assert found("scans/20*.tif") == ["scans/20*.tif"]
+    (tmp_path / "empty").mkdir()
+    assert found("empty") == ["empty"]
+    assert found("s3://bucket/a.png") == ["s3://bucket/a.png"]
+
+
+def test_what_stands_for_a_style_is_found_beside_the_plan(read, tmp_path):
+    (tmp_path / "works").mkdir()
+    asked = read(
+        method="texture", pictures=["a.png"], styles=["works:0.5", "drawn:vask:0.5", "drawn:vask", {"works": 1, "wren": 2}]
+    )
+    mixes = [one.styles for one in asked.requests]
+    works = str(tmp_path / "works")
+    assert mixes == [((works, 0.5),), (("drawn:vask", 0.5),), (("drawn:vask", 1.0),), ((works, 1.0), ("wren", 2.0))]

@@ -21,6 +21,7 @@ from artlab.settings.shared import Sampler
 
 MOST = 100_000
 STRENGTH = {"palette": 1.0}
+LOOKS_LIKE_A_PICTURE = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".gif")
 Mix = tuple[tuple[str, float], ...]
 
 
@@ -210,7 +211,7 @@ def _requests(part: Part, folder: Path) -> Iterator[Request]:
     mixes = [(_beside(folder, mix), trouble) for entry in part.styles for mix, trouble in _mixes(entry)]
     sizes = [_size(entry) for entry in part.sizes]
     seeds = list(dict.fromkeys(seed + number for seed in part.seeds for number in range(part.count)))
-    pictures = [str(folder / Path(one).expanduser()) if "://" not in one else one for one in part.pictures] or [""]
+    pictures = [path for one in part.pictures for path in _pictures(one, folder)] or [""]
     guidance: list[float | None] = [None] if not part.guidance_scale else [*part.guidance_scale]
     for (one, own), picture, (mix, trouble), (size, bad), scale in itertools.product(asked, pictures, mixes, sizes, guidance):
         changed: dict[str, Any] = {"styles": mix, "picture": picture, "problem": one.problem or trouble or bad}
@@ -300,6 +301,16 @@ def _size(entry: Any) -> tuple[tuple[int, int] | None, str]:
     if len(sides) not in (1, 2) or min(sides) < 1:
         return None, f"“{entry}” is no size; write 512, 512x384 or [512, 384]"
     return (sides[0], sides[-1]), ""
+
+
+def _pictures(named: str, folder: Path) -> list[str]:
+    """The paths of a picture, of the pictures in a folder, or of those that fit a pattern (`sketches/*.jpg`), in the order of their names."""
+    path = folder / Path(named).expanduser()
+    if path.is_dir():
+        found = [one for one in path.iterdir() if one.suffix.lower() in LOOKS_LIKE_A_PICTURE and not one.name.startswith(".")]
+    else:
+        found = list(path.parent.glob(path.name)) if "*" in path.name and not path.exists() else []
+    return sorted(str(one) for one in found) or [named if "://" in named else str(path)]
 
 
 def _beside(folder: Path, mix: Mix) -> Mix:
