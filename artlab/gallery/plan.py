@@ -75,8 +75,8 @@ class Request:
     def named(self) -> str:
         """The row in a few words, for a person."""
         mix = " + ".join(f"{name} {weight:g}" for name, weight in self.styles)
-        of = f" of {Path(self.picture).name}" if self.picture else ""
-        return f"“{self.prompt[:60]}”{of}, {mix or 'no style'}, seed {self.seed}"
+        what = [f"“{self.prompt[:60]}”"] * bool(self.prompt or not self.picture) + [Path(self.picture).name] * bool(self.picture)
+        return f"{' of '.join(what)}, {mix or 'no style'}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
