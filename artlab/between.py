@@ -84,7 +84,7 @@ def between(settings: Between, report: Report = print_progress) -> Film:
 def _end(settings: Between, text: str, index: int) -> End:
     """An end from a picture file or a prompt."""
     path = Path(text).expanduser()
-    suffix = path.suffix.lower() in {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".heic", ".avif", ".bmp"}
+    suffix = path.suffix.lower() in images.SUFFIXES | {".bmp"}
     prompts = settings.prompt or ("",)
     own = tuple(style.parse_weighted(name) for name in settings.style)
     if not suffix and not path.is_file():

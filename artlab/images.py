@@ -64,6 +64,8 @@ _NOT_READ = (
 )
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
 _AVIF_BRANDS = {b"avif", b"avis"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".gif"}
+"""How the names of pictures end: enough to guess what was meant; what a file is, its first bytes say."""
 # Camera raw files are TIFF inside, and a TIFF reader would return the thumbnail as if it were the work.
 _RAW_SUFFIXES = {".nef", ".cr2", ".dng", ".arw", ".orf", ".pef", ".srw", ".nrw", ".rw2", ".3fr", ".iiq"}
 

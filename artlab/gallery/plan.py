@@ -14,14 +14,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from artlab import files, sources, style
+from artlab import files, images, sources, style
 from artlab.gallery import prompts
 from artlab.gallery.prompts import PromptError
 from artlab.settings.shared import Sampler
 
 MOST = 100_000
 STRENGTH = {"palette": 1.0}
-LOOKS_LIKE_A_PICTURE = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".gif")
 Mix = tuple[tuple[str, float], ...]
 
 
@@ -307,7 +306,7 @@ def _pictures(named: str, folder: Path) -> list[str]:
     """The paths of a picture, of the pictures in a folder, or of those that fit a pattern (`sketches/*.jpg`), in the order of their names."""
     path = folder / Path(named).expanduser()
     if path.is_dir():
-        found = [one for one in path.iterdir() if one.suffix.lower() in LOOKS_LIKE_A_PICTURE and not one.name.startswith(".")]
+        found = [one for one in path.iterdir() if one.suffix.lower() in images.SUFFIXES and not one.name.startswith(".")]
     else:
         found = list(path.parent.glob(path.name)) if "*" in path.name and not path.exists() else []
     return sorted(str(one) for one in found) or [named if "://" in named else str(path)]

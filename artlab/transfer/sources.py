@@ -136,7 +136,7 @@ def _trained(name: str) -> Style:
     try:
         return style.load(name)
     except StyleError as error:
-        looks_like_file = "/" in name or Path(name).suffix.lower() in (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
+        looks_like_file = "/" in name or Path(name).suffix.lower() in images.SUFFIXES
         if looks_like_file and not Path(name).expanduser().exists():
             raise TransferError(f"There is no style picture {name}, and no style of that name.") from error
         raise
