@@ -73,6 +73,25 @@ def test_layout_finds_copies_in_other_states_and_no_new_works():
     assert copying.calibrated_nearest(look(new), look(works)).share <= 1 / 16
 
 
+def test_the_folded_network_is_the_network(monkeypatch):
+    torch.manual_seed(0)
+    pixels = torch.rand(2, 3, 96, 64) * 2 - 1
+    folded = effnet.taps(pixels)
+    monkeypatch.setattr(effnet, "network", effnet.pretrained)
+    for one, other in zip(folded, effnet.taps(pixels), strict=True):
+        assert torch.linalg.vector_norm(one - other) < 1e-4 * torch.linalg.vector_norm(other)
+
+
+def test_the_network_knows_gradients_whoever_asks_first():
+    effnet.network.cache_clear()
+    with torch.inference_mode():
+        effnet.network()
+    pixels = torch.zeros(1, 3, 64, 64, requires_grad=True)
+    effnet.taps(pixels)[-1].sum().backward()
+    assert pixels.grad is not None
+    assert pixels.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize(("photograph", "number"), [("lion.jpg", 291), ("cheetah.jpg", 293)])
 def test_the_network_knows_what_it_was_taught(photograph, number):
     """With another activation than the one that its weights were learned with it calls a lion a fire screen."""

@@ -5,7 +5,6 @@ cleanness of a line, so half of the pictures that it learns from are damaged: sh
 JPEG. Pictures of the base, or of its autoencoder, it never sees while it learns: its word is the same for every base.
 """
 
-import copy
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +33,7 @@ class Recogniser(nn.Module):
     def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
         super().__init__()
         self.names = {what: list(answers) for what, answers in names.items()}
-        self.trunk = copy.deepcopy(effnet.network())
+        self.trunk = effnet.pretrained().to(memory_format=torch.channels_last)
         self.trunk.requires_grad_(True)
         for part in self._frozen():
             part.requires_grad_(False)
