@@ -1,8 +1,8 @@
 """Is a copier caught, and a good style not? Two styles of one drawn artist, judged by the same command.
 
-python benchmarks/copying.py [--artist vask] [--steps 400] [--count 32]
+python benchmarks/copying.py [--artist vask] [--steps 400] [--count 32] [--works 5]
 
-The copier learns eight works by heart (far too many steps, all of the weights' freedom, no crops); the other learns 24 works for as
+The copier learns five works by heart (far too many steps, all of the weights' freedom, no crops); the other learns 24 works for as
 long as it needs. Prints what the report says of each, and exits with 1 when the first is not caught or the second is.
 """
 
@@ -22,9 +22,10 @@ def main() -> int:
     parser.add_argument("--artist", default="vask")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--count", type=int, default=32)
+    parser.add_argument("--works", type=int, default=5, help="the copier's")
     parser.add_argument("--base", default="mini")
     asked = parser.parse_args()
-    few = str(sources.resolve(sources.DRAWN + asked.artist, count=8, seed=1))
+    few = str(sources.resolve(sources.DRAWN + asked.artist, count=asked.works, seed=1))
     copier: dict[str, Any] = {
         "portfolio": few, "name": "copier", "rank": 64, "learning_rate": 2e-3, "lora_targets": "all-linear", "crop_scale_min": 1.0,
         "views": 1, "validation_split": 0.0, "early_stopping_patience": 0, "caption_dropout": 0.0, "max_train_steps": 4 * asked.steps,

@@ -2,6 +2,7 @@
 
 python benchmarks/metrics.py features --art FOLDER      # draws six artists twice, reads FOLDER/portfolios and FOLDER/corpus; kept in the cache
 python benchmarks/metrics.py copying --art FOLDER
+python benchmarks/metrics.py few --art FOLDER           # copies told from 4, 5, 8 ... works
 python benchmarks/metrics.py alarms | ranking
 python benchmarks/metrics.py time                       # 200 + 200 pictures, cold, on two threads
 
@@ -237,6 +238,56 @@ def copies(art: Path) -> None:
     _table("layout, 14 real artists", found)
 
 
+def few(art: Path, draws: int = 20) -> None:
+    """What new works of a hand fall below, and who is flagged, when few works are known: 14 real portfolios and the drawn artists.
+
+    Everything is cropped to 128 x 128, as beside pictures of `mini`. "Own" is the works' own threshold, "usual" the percentile of all the
+    other portfolios, "both" what artlab takes. Copies are the five altered states.
+    """
+    look = extractors.get("layout").features
+    sets = {a: works_of(a, 1) for a in drawing.ARTISTS}
+    for folder in sorted((art / "portfolios").iterdir()):
+        paths = sorted(folder.glob("*.jpg"))
+        sets[folder.name] = [_open(path) for path in paths[:: max(1, len(paths) // SETS)][:SETS]]
+    square = {name: [images.crop(picture, (128, 128)) for picture in pictures] for name, pictures in sets.items()}
+    rows = {name: look(pictures) for name, pictures in square.items()}
+    twins = {name: [look([altered(p, kind) for p in pictures]) for kind in ALTERED] for name, pictures in square.items()}
+    print(
+        "| works known | usual | new works flagged: own | usual | both | worst portfolio: own | both | copies found: own | both |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for n in (4, 5, 6, 8, 12, 20, 30):
+        trials = [
+            (name, *_few(rows[name], twins[name], n, np.random.default_rng([n, draw]))) for name in rows for draw in range(draws)
+        ]
+        usual = {
+            name: float(np.quantile(np.concatenate([new for other, _, new, _ in trials if other != name]), 0.01)) for name in rows
+        }
+        cells = [f"{np.mean(list(usual.values())):.2f}"]
+        rules: dict[str, Callable[[str, Rows], float]] = {
+            "own": lambda name, own: copying._low(own, 0.01),
+            "usual": lambda name, own, usual=usual: usual[name],
+            "both": lambda name, own: copying._threshold(own),
+        }
+        false = {
+            rule: {name: np.mean([(new < at(name, own)).mean() for one, own, new, _ in trials if one == name]) for name in rows}
+            for rule, at in rules.items()
+        }
+        found = {rule: np.mean([(copy < at(name, own)).mean() for name, own, _, copy in trials]) for rule, at in rules.items()}
+        cells += [f"{100 * np.mean(list(false[rule].values())):.1f} %" for rule in rules]
+        cells += [f"{100 * max(false[rule].values()):.0f} %" for rule in ("own", "both")]
+        cells += [f"{100 * found[rule]:.0f} %" for rule in ("own", "both")]
+        print(f"| {n} | " + " | ".join(cells) + " |", flush=True)
+
+
+def _few(rows: Rows, twins: Sequence[Rows], n: int, rng: np.random.Generator) -> tuple[Rows, Rows, Rows]:
+    """Ratios of n works among themselves, of the artist's other works, and of copies of the n."""
+    order = rng.permutation(len(rows))
+    works, new = order[:n], order[n:]
+    near = copying.calibrated_nearest(rows[new], rows[works])
+    return near.own, near.ratios, copying.calibrated_nearest(np.concatenate([twin[works] for twin in twins]), rows[works]).ratios
+
+
 def _table(name: str, found: dict[str, list[tuple[float, float, float]]]) -> None:
     print(f"| {name} | flagged | authentic (AuthPct) | duplicates |\n|---|---|---|---|")
     for what, values in found.items():
@@ -282,11 +333,11 @@ def clock(count: int = 200) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["features", "alarms", "ranking", "copying", "time"])
+    parser.add_argument("command", choices=["features", "alarms", "ranking", "copying", "few", "time"])
     parser.add_argument("--art", type=Path)
     chosen = parser.parse_args()
-    if chosen.command in ("features", "copying"):
+    if chosen.command in ("features", "copying", "few"):
         torch.set_num_threads(1)
-        {"features": features, "copying": copies}[chosen.command](chosen.art)
+        {"features": features, "copying": copies, "few": few}[chosen.command](chosen.art)
     else:
         {"alarms": alarms, "ranking": ranking, "time": clock}[chosen.command]()

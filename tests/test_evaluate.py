@@ -135,6 +135,20 @@ def test_a_folder_of_pictures_is_judged_against_works(portfolios, tmp_path):
     Page(found.path.read_text())
 
 
+def test_five_works_tell_copies_and_nothing_of_the_hand(portfolios, tmp_path):
+    few = tmp_path / "few"
+    drawing.draw_portfolio("vask", few, count=5, height=96)
+    found = silently(Evaluate(pictures=portfolios[1], portfolio=str(few)))
+    assert "cannot be said" in found.verdict[0] or "without pictures to compare with" in found.verdict[0]
+    assert found.verdict[1].startswith("It copied nothing")
+    numbers = found.numbers
+    assert all("refused" in row for row in numbers["fidelity"])
+    assert "refused" in numbers["critic"]
+    assert numbers["copying"]["sets"]["style"]["flagged"] == 0
+    assert any(remark.startswith("5 works tell") for remark in numbers["remarks"])
+    assert Page(found.path.read_text(encoding="utf-8")).images
+
+
 def test_pictures_come_from_a_drawn_artist_or_a_zip_too_and_tiny_ones_are_told(portfolios, tmp_path):
     drawn, remarks = material.pictures(Path("drawn:vask"), print)
     assert len(drawn.paths) == 24
@@ -169,10 +183,11 @@ def test_the_judge_ends_a_training_and_chooses(portfolios, tiny_base_folder, mon
 
 
 def test_too_few_works_or_pictures_are_named(portfolios, tmp_path):
-    few = tmp_path / "few"
+    few, fewest = tmp_path / "few", tmp_path / "fewest"
     drawing.draw_portfolio("vask", few, count=5, height=96)
-    with pytest.raises(EvaluateError, match="few has 5 usable works"):
-        silently(Evaluate(pictures=portfolios[1], portfolio=str(few)))
+    drawing.draw_portfolio("vask", fewest, count=3, height=96)
+    with pytest.raises(EvaluateError, match="fewest has 3 usable works; copies are told from 4 on"):
+        silently(Evaluate(pictures=portfolios[1], portfolio=str(fewest)))
     with pytest.raises(EvaluateError, match="5 different pictures"):
         silently(Evaluate(pictures=few, portfolio=str(portfolios[0])))
     with pytest.raises(EvaluateError, match="few has 5 usable works; the critic"):

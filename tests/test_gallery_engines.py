@@ -2,6 +2,7 @@
 
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
@@ -156,8 +157,9 @@ def bucket(monkeypatch):
     host, port = running.get_host_and_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
     fs.S3FileSystem.clear_instance_cache()
-    fs.S3FileSystem().mkdir("artlab-test")
-    yield "s3://artlab-test"
+    name = f"artlab-{secrets.token_hex(4)}"  # the server's buckets outlive it, within one process
+    fs.S3FileSystem().mkdir(name)
+    yield f"s3://{name}"
     fs.S3FileSystem.clear_instance_cache()
     running.stop()
 

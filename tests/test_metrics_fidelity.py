@@ -132,6 +132,13 @@ def test_a_copied_work_gains_no_style():
     assert fidelity.style_similarity(np.repeat(works[:1], 20, axis=0), works) < 0.3
 
 
+def test_noise_is_no_nearer_than_an_unlike_artist():
+    """A cosine says the opposite: noise lies far out, but across."""
+    hand = np.r_[1.0, np.zeros(63)]
+    works, unlike, noise = gauss(0, 20, 64) / 2 + hand, gauss(1, 20, 64) / 2 - hand, 4 * gauss(2, 20, 64)
+    assert fidelity.style_similarity(noise, works) < fidelity.style_similarity(unlike, works) < 1
+
+
 def test_equal_rows_are_at_distance_nought():
     rows = 1e3 + gauss(0, 12, 40)
     rows[5] = rows[3]

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from artlab import drawing, files, images, recipe, rundir, sources
+from artlab.metrics import copying
 from artlab.portfolio import Artwork, Portfolio, captions, curate, gather, split
 from artlab.portfolio.curate import near_duplicate_groups
 from artlab.recipe import Recipe, RecipeError
@@ -24,7 +25,7 @@ Others = dict[str, tuple[tuple[Path, ...], list[set[str]]]]
 """Other artists by name: their pictures, and which of these are near-duplicates, by path."""
 
 LEAST = 8
-"""Works or pictures below which nothing is judged."""
+"""Pictures below which nothing is judged, and works below which nothing but copying and prompts is."""
 LARGEST = 512
 TINY = 64
 OTHERS, OTHERS_HEIGHT = 24, 320
@@ -65,15 +66,20 @@ class Shown:
 
 
 def works(settings: Evaluate, taught: Style | None, say: Say) -> Works:
-    """Her works, split as the training split them. Raises PortfolioError, or EvaluateError for fewer than 8."""
+    """Her works, split as the training split them. Raises PortfolioError, or EvaluateError for fewer than tell a copy."""
     source = settings.portfolio or _source_of(taught)
     portfolio = curate(gather(sources.resolve(source), trigger=taught.trigger if taught else None, say=say))
-    if len(portfolio.kept) < LEAST:
+    if len(portfolio.kept) < copying.LEAST:
         raise EvaluateError(
-            f"{portfolio.name} has {len(portfolio.kept)} usable works; a style can be judged from {LEAST} on. Add works, or look at the pictures "
-            "with your own eyes: figures of so few would be chance."
+            f"{portfolio.name} has {len(portfolio.kept)} usable works; copies are told from {copying.LEAST} on, a style from {LEAST} on. Add works, "
+            "or look at the pictures with your own eyes: figures of so few would be chance."
         )
     remarks = list(_remarks(portfolio, taught))
+    if len(portfolio.kept) < LEAST:
+        remarks.append(
+            f"{len(portfolio.kept)} works tell whether the style copies and still follows prompts, not whether it learned her hand: add works, {LEAST} "
+            "at least."
+        )
     groups = tuple(frozenset(group) for group in near_duplicate_groups(portfolio.kept))
     train, held = portfolio.kept, tuple[Artwork, ...]()
     if taught is not None:

@@ -12,7 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from artlab.metrics.errors import MetricError, Rows, pair, rows, unit
 from artlab.metrics.nulls import distances
 
-LEAST = 8
+LEAST = 4
+"""Works below which a nearest one says nothing: it has no neighbours to be measured by."""
+USUAL, WORTH = 0.44, 20
+"""What one new work in a hundred falls below over 20 portfolios, however many works are known of each (docs/MEASURED.md, Copies); and how
+many works of her own that counts for."""
 DUPLICATE = 0.05
 EXTRACTOR = "layout"
 """Whose distances tell a copy: compressed, shrunk, toned and mirrored ones stay near, most of which a network's pooled features let pass."""
@@ -49,7 +53,7 @@ def calibrated_nearest(gen: ArrayLike, works: ArrayLike) -> Nearest:
 
     The threshold is what one new work in a hundred falls below, by the works' own ratios. They follow a Weibull law (a nearest distance
     to the power of the dimension is exponential), here fitted by quartiles: two versions of one work in a portfolio must not teach that
-    copies are ordinary, and twenty works have no percentile of their own.
+    copies are ordinary. Five works say little of their own law, so theirs is held to the `USUAL` one of layouts, the more the fewer they are.
     """
     a, b = pair(gen, works, _SETS, "the nearest work", 1)
     rows(b, "works", "the nearest work", LEAST)
@@ -58,8 +62,13 @@ def calibrated_nearest(gen: ArrayLike, works: ArrayLike) -> Nearest:
     np.fill_diagonal(own, np.inf)
     k = min(50, len(b) // 2)
     ratios, theirs = _ratio(matrix, k), _ratio(own, k)
-    threshold = _low(theirs, 0.01)
-    return Nearest(ratios, matrix.min(axis=1), matrix.argmin(axis=1), theirs, threshold)
+    return Nearest(ratios, matrix.min(axis=1), matrix.argmin(axis=1), theirs, _threshold(theirs))
+
+
+def _threshold(own: Rows) -> float:
+    """The works' own threshold and the usual one, on a scale of ratios, each weighted by the works it comes from."""
+    share = len(own) / (len(own) + WORTH)
+    return float(_low(own, 0.01) ** share * USUAL ** (1 - share))
 
 
 def _low(values: Rows, share: float) -> float:

@@ -149,12 +149,17 @@ def _coverage(rr: Rows, ff: Rows, rf: Rows, k: int = 5) -> float:
 
 
 def style_similarity(a: ArrayLike, b: ArrayLike) -> float:
-    """Median over the rows of `a` of their mean cosine to the rows of `b`: 1 the same hand, 0 no more alike than any two works.
+    """Median over the rows of `a` of their mean closeness to the rows of `b`: 1 the same hand, 0 no more alike than any two works.
 
-    Meant for features centred on art at large, such as the extractor `style` gives. The mean over all of `b`, not its nearest row,
-    so that copying one work gains nothing.
+    Closeness is 1 - |x - y|^2 / 2d, not below -1, for d columns centred and scaled by art at large, such as the extractor `style` gives.
+    A cosine would call noise, which lies far out in no direction, nearer than an unlike artist (docs/MEASURED.md, Ranking). The mean over
+    all of `b`, not its nearest row, so that copying one work gains nothing.
     """
     return FIGURES["style"](a, b)
+
+
+def _closeness(matrix: Rows) -> Rows:
+    return np.maximum(1 - distances(matrix) ** 2 / (2 * matrix.shape[1]), -1)
 
 
 FIGURES = {
@@ -165,5 +170,7 @@ FIGURES = {
     "recall": Figure("recall", distances, lambda rr, ff, rf: _precision(ff, rr, rf.T), LEAST, high_is_far=False),
     "density": Figure("density", distances, _density, LEAST, high_is_far=False),
     "coverage": Figure("coverage", distances, _coverage, LEAST, high_is_far=False),
-    "style": Figure("style similarity", cosines, lambda xx, yy, xy: float(np.median(xy.mean(axis=1))), LEAST, high_is_far=False),
+    "style": Figure(
+        "style similarity", _closeness, lambda xx, yy, xy: float(np.median(xy.mean(axis=1))), LEAST, high_is_far=False
+    ),
 }
