@@ -88,6 +88,15 @@ def test_lora_paints_with_a_trained_style(make, base):
     assert "predict" not in vars(base)
 
 
+def test_lora_without_a_prompt_takes_the_pictures_own_or_asks_for_one(make, base):
+    teach(base)
+    first = make("wren", method="lora", prompt="a hill")
+    assert make("wren", content=first.path, method="lora").recipe.prompt == "a hill"
+    assert "the picture's own" in make.heard[0].message
+    assert make("wren", method="lora").recipe.prompt == ""
+    assert "--prompt" in make.heard[0].message
+
+
 def test_names_never_collide(make):
     first, second = make(method="palette"), make(method="palette")
     assert first.path != second.path

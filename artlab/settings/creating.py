@@ -19,7 +19,7 @@ class Transfer(Settings):
     method: Literal["palette", "texture", "attention", "lora"] = "texture"
     """`palette` moves colours only; `texture` brings line and grain; `attention` paints with a base; `lora` with a trained style."""
     strength: Annotated[float | None, alias("denoising_strength")] = Field(None, gt=0, le=1)
-    """How far to go; palette 1, the others 0.6 if left out."""
+    """How far to go; palette 1, the others 0.6 if left out. Above it `texture` lets colours and paper go, too."""
     palette: bool = True
     """Bring the colours over first, whatever the method."""
     brush: float = Field(1.0, ge=0.25, le=4)
@@ -31,7 +31,7 @@ class Transfer(Settings):
     works: int = Field(6, ge=1, le=64)
     """Works taken from a portfolio: those that are most like the content."""
     prompt: str = ""
-    """What the picture shows, for `attention` and `lora`; may stay empty."""
+    """What the picture shows, for `attention` and `lora`. Without it `lora` takes the words that the picture was made from, if it tells them."""
     base: Annotated[str | None, alias("pretrained_model_name_or_path")] = None
     """Base model for `attention` and `lora`; the style's own if left out, else `mini`."""
     num_inference_steps: Annotated[int, alias("steps")] = Field(20, ge=1, le=1000)

@@ -8,12 +8,13 @@ recipe.
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from artlab import images
+from artlab import images, recipe
 from artlab.bases import Base
 from artlab.generate import read_prompt, warm
 from artlab.recipe import NO_BASE, BaseUsed, Recipe, StyleUsed
@@ -60,6 +61,7 @@ def transfer(settings: Transfer, report: Report = print_progress) -> Picture:
     """
     if not settings.style:
         raise TransferError("There is no style: name pictures, a portfolio or a trained style, for example --style drawn:vask.")
+    settings = _worded(settings, report)
     content, digest, own = open_picture(settings.content, size=settings.size)
     mask = masks.load(settings.mask, own, content.size) if settings.mask else None
     sources = tuple(resolve(word, content, works=settings.works, pictures=settings.method != "lora") for word in settings.style)
@@ -93,8 +95,8 @@ def _palette(task: Task) -> Image.Image:
 
 
 def _texture(task: Task) -> Image.Image:
-    """See `texture`. The more strength, the less the content's own features count."""
-    plan = texture.Plan(content=texture.Plan.content * (0.6 / task.strength) ** 2, seed=task.settings.seed)
+    """See `texture`."""
+    plan = texture.Plan.of(task.strength, task.settings.seed)
 
     def seen(done: int, total: int, picture: Tensor) -> None:
         task.tell(Progress(done, total, preview=lambda: colour.picture(picture)))
@@ -171,6 +173,31 @@ def _fitted(task: Task) -> Tensor:
 
 
 # -- what is asked for ------------------------------------------------------------------------------------------------------
+
+
+def _worded(settings: Transfer, report: Report) -> Transfer:
+    """`lora` without a prompt gets the words that the content was made from, if the picture tells them; left to itself a base forgets it."""
+    if settings.method != "lora" or settings.prompt:
+        return settings
+    words = _words(settings.content)
+    said = (
+        f"Without --prompt the picture's own is taken: “{words[:80]}”."
+        if words
+        else "Without --prompt the base does not know what the picture shows, and hardly brings the style: say it, for example --prompt "
+        "“a house by the sea”."
+    )
+    report(Progress(0, 0, said))
+    return settings.model_copy(update={"prompt": words})
+
+
+def _words(content: Path) -> str:
+    try:
+        told = recipe.read(content)
+    except (recipe.RecipeError, OSError):
+        return ""
+    if isinstance(told, dict):
+        return str(told.get("prompt", ""))
+    return str(told.extra.get("prompt_given", told.prompt))
 
 
 def _task(settings: Transfer, original: Tensor, sources: tuple[Source, ...], base: Base | None, keeper: Keeper) -> Task:

@@ -28,7 +28,7 @@ from artlab.transfer.statistics import Gaussian, Sums, Target, barycentre
 STRIDES = (2, 2, 4, 8, 16, 16)
 LAYERS = (1.0, 1.0, 1.0, 1.0, 0.6, 0.4)
 CONTENT = {3: 1.0, 4: 0.6}
-SHIFT, FRAME, SHIFTS = 16, 8, 6
+SHIFT, FRAME, SHIFTS = 16, 4, 6
 REGIONS, RARE = 2, 0.03
 LEVELS, GREY = 5, 3
 TILE, MARGIN = 1024, 96
@@ -48,6 +48,14 @@ class Plan:
     ground: float = 100.0
     variation: float = 0.4
     seed: int = 0
+
+    @classmethod
+    def of(cls, strength: float, seed: int = 0) -> "Plan":
+        """The plan of a strength in (0, 1]: the content counts less and less, and beyond the usual 0.6 colours and paper are let go too,
+        at 1 nearly: shapes dissolve into the style's own then."""
+        more = 0.6 / strength
+        held = min(1.0, more) ** 6
+        return cls(content=cls.content * more**3, colour=cls.colour * held, ground=cls.ground * held, seed=seed)
 
 
 def stylise(
@@ -112,7 +120,7 @@ def style_targets(styles: Sequence[tuple[Tensor, float]], longest: int, brush: f
 def _sums(picture: Tensor, masks: Tensor) -> list[list[Sums]]:
     """Statistics of all taps and regions, over pieces if need be, at two shifts."""
     total: list[list[Sums]] = []
-    for shift in ((0, 0), (7, 11)):
+    for shift in ((0, 0), (7, 5)):
         padded, weights = _pad(picture, shift), _pad(masks, shift, "constant")
         for tile in tiles.partition(padded.shape[1], padded.shape[2], TILE, MARGIN, SHIFT):
             _gather(total, _own(_taps(padded, tile), tile), _weights(weights, tile))
@@ -131,10 +139,11 @@ def _gather(total: list[list[Sums]], layers: Sequence[Tensor], weights: Sequence
 
 
 def _pad(picture: Tensor, shift: tuple[int, int], mode: str = "reflect") -> Tensor:
-    """The picture inside a frame of mirrored pixels (`constant`: of zeros), FRAME and `shift` before it, to sides that are a multiple of SHIFT."""
+    """The picture inside a frame of mirrored pixels (`constant`: of zeros), FRAME and `shift` before it and FRAME at least behind it, to
+    sides that are a multiple of SHIFT. `shift` is up to SHIFT - 2 * FRAME: every pixel of a frame costs as much as one of the picture."""
     height, width = picture.shape[1:]
     above, before = FRAME + shift[0], FRAME + shift[1]
-    below, after = 2 * SHIFT - above + -height % SHIFT, 2 * SHIFT - before + -width % SHIFT
+    below, after = SHIFT - above + -height % SHIFT, SHIFT - before + -width % SHIFT
     if mode == "reflect" and min(height, width) <= 3 * SHIFT:
         mode = "replicate"
     return nnf.pad(picture[None], (before, after, above, below), mode=mode)[0]
@@ -173,7 +182,7 @@ class Refinement:
         free = (1 - paper).clamp(0, 1)
         self.free = [nnf.adaptive_avg_pool2d(free[None], (level.shape[1], level.shape[2]))[0] for level in self.pyramid]
         self.adam = [Adam(torch.zeros_like(move), torch.zeros_like(move)) for move in self.moves]
-        shifts = torch.randint(0, SHIFT, (SHIFTS, 2), generator=torch.Generator().manual_seed(plan.seed)).tolist()
+        shifts = torch.randint(0, SHIFT - 2 * FRAME + 1, (SHIFTS, 2), generator=torch.Generator().manual_seed(plan.seed)).tolist()
         self.shifts: list[tuple[int, int]] = [(int(down), int(right)) for down, right in shifts]
         self.average = start
         self.masks = regions(goal, paper)
