@@ -10,6 +10,7 @@ process (`ru_maxrss` from wait4). What the numbers do and don't say: README.md.
 
 import argparse
 import json
+import math
 import os
 import platform
 import signal
@@ -292,11 +293,11 @@ def build_model(folder: Path, width: int, resolution: int) -> None:
 
     torch.manual_seed(0)
     UNet2DConditionModel(
-        sample_size=resolution // 8, block_out_channels=(width, 2 * width, 4 * width, 4 * width), norm_num_groups=min(32, width),
+        sample_size=resolution // 8, block_out_channels=(width, 2 * width, 4 * width, 4 * width), norm_num_groups=math.gcd(32, width),
         attention_head_dim=8, cross_attention_dim=TEXT_WIDTH,
     ).save_pretrained(folder / "unet")  # fmt: skip
     AutoencoderKL(
-        block_out_channels=(width // 2, width, width, width), norm_num_groups=min(32, width // 2),
+        block_out_channels=(width // 2, width, width, width), norm_num_groups=math.gcd(32, width // 2),
         layers_per_block=2, latent_channels=4, down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
     ).save_pretrained(folder / "vae")  # fmt: skip

@@ -6,9 +6,9 @@ import tiny
 import torch
 from PIL import Image
 
-from artlab import files, generate, images, recipe, settings, style
+from artlab import drawing, files, generate, images, recipe, settings, style
 from artlab.bases import load_base, lora
-from artlab.transfer import Progress, TransferError, attention, sources, texture, transfer, windows
+from artlab.transfer import Progress, TransferError, attention, colour, sources, texture, transfer, windows
 
 
 @pytest.fixture(scope="module")
@@ -314,3 +314,35 @@ def test_windows_work_on_large_latents(base):
     with windows.over(base):
         made = base.predict(encoded, torch.tensor([10]), base.condition([""]))
     assert made.shape == encoded.shape
+
+
+def test_the_weave_of_the_autoencoder_is_combed_out_and_a_picture_is_left_alone():
+    picture = colour.pixels(images.fit(drawing.draw_work("vask", 3, height=256).picture, 256))
+    weave = (
+        0.1
+        * torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0)).repeat(1, 40, 40)[
+            :, : picture.shape[1], : picture.shape[2]
+        ]
+    )
+
+    def apart(one, other):
+        return float((one - other).square().mean().sqrt())
+
+    smooth = torch.linspace(0.2, 0.7, 250).expand(3, 90, 250)
+    woven = smooth + weave[:, :90, :250] - weave.mean()
+    assert apart(windows._combed(woven, 8)[:, 16:72, 16:232], smooth[:, 16:72, 16:232]) < 0.2 * apart(woven, smooth)
+    assert apart(windows._combed(picture, 8), picture) < 0.04
+
+
+def test_what_a_base_hands_over_keeps_its_size(base):
+    class Large:
+        factor, upscale_factor = 8, 4
+
+        def upscale(self, pictures):
+            return [one.resize((4 * one.width, 4 * one.height)) for one in pictures]
+
+    picture = images.fit(drawing.draw_work("vask", 3, height=700).picture, 700)
+    assert windows.handed_over(base, picture) is picture  # no upscaler, no weave
+    made = windows.handed_over(Large(), picture)
+    assert made.size == picture.size
+    assert np.abs(np.asarray(made, float) - np.asarray(picture, float)).mean() < 12

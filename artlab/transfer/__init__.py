@@ -128,7 +128,7 @@ def _attention(task: Task) -> Image.Image:
         strength=task.strength,
         on_latents=_seen(task, lambda x: windows.decode(base, x)),
     )
-    return windows.decode(base, result)
+    return windows.handed_over(base, windows.decode(base, result))
 
 
 def _lora(task: Task) -> Image.Image:
@@ -137,7 +137,7 @@ def _lora(task: Task) -> Image.Image:
     base, content = task.base, _fitted(task)
     styles = [(source.style, source.weight) for source in task.sources if source.style is not None]
     decode = getattr(base, "to_pixels", None) and (lambda x: windows.decode(windows.unet(base, "lora"), x))
-    return by_style.repaint(
+    result = by_style.repaint(
         base,
         content,
         styles,
@@ -148,6 +148,7 @@ def _lora(task: Task) -> Image.Image:
         guidance=task.settings.guidance_scale,
         on_latents=_seen(task, decode),
     )
+    return windows.handed_over(base, result)
 
 
 METHODS: dict[str, Callable[[Task], Image.Image]] = {

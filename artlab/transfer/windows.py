@@ -17,6 +17,7 @@ from artlab.transfer import colour, tiles
 from artlab.transfer.sources import TransferError
 
 ROOM = 1.5
+WINDOW = 512
 
 
 def shape(base: Base, width: int, height: int) -> tuple[int, int]:
@@ -59,6 +60,40 @@ def decode(base: UNetBase, latents: Tensor) -> Image.Image:
             return base.to_pixels(latents[..., rows, columns].to(base.device)).float().cpu()
 
     return colour.picture((tiles.windows(height, width, window, overlap(base), work, base.factor)[0] + 1) / 2)
+
+
+def handed_over(base: Base, picture: Image.Image) -> Image.Image:
+    """The picture as the base hands pictures over, at its size: latents that no encoder made leave the autoencoder's weave in it, which a
+    comb and the upscaler that learned with the autoencoder take away. A base without an upscaler of its own has none."""
+    if base.upscale_factor == 1:
+        return picture
+    pixels = _combed(colour.pixels(picture), base.factor)
+    height, width = pixels.shape[1:]
+
+    def work(rows: slice, columns: slice) -> Tensor:
+        (large,) = base.upscale([colour.picture(pixels[:, rows, columns])])
+        return colour.resize(colour.pixels(large), (rows.stop - rows.start, columns.stop - columns.start))[None]
+
+    window = min(height, WINDOW), min(width, WINDOW)
+    return colour.picture(tiles.windows(height, width, window, WINDOW // 16, work)[0])
+
+
+def _combed(pixels: Tensor, period: int) -> Tensor:
+    """The picture (3, h, w) without what repeats in every latent's square of `period` pixels over five by five of them.
+
+    The mean over 25 squares is shrunk by what chance alone would leave of it (James and Stein), so that strokes stay as they are.
+    """
+    channels, height, width = pixels.shape
+    tall, wide = height // period, width // period
+    whole = pixels[:, : tall * period, : wide * period]
+    fine = (whole - colour.box(whole, period)).reshape(channels, tall, period, wide, period).permute(0, 2, 4, 1, 3)
+    repeated, square = (colour.box(part.flatten(0, 2), 2).view_as(fine) for part in (fine, fine.square()))
+    repeated = repeated - repeated.mean(dim=(1, 2), keepdim=True)
+    chance = (square - repeated.square()).clamp_min(0) / 25
+    repeated = repeated * (1 - 3 * chance / (repeated.square() + 1e-9)).clamp_min(0)
+    combed = pixels.clone()
+    combed[:, : tall * period, : wide * period] -= repeated.permute(0, 3, 1, 4, 2).reshape(whole.shape)
+    return combed.clamp(0, 1)
 
 
 def unet(base: Base, method: str) -> UNetBase:
