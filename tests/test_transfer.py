@@ -1,5 +1,7 @@
 """The verb: what is named becomes a style, each method makes a picture with its recipe, bad input gets one sentence and no file."""
 
+import time
+
 import numpy as np
 import pytest
 import tiny
@@ -8,7 +10,7 @@ from PIL import Image
 
 from artlab import drawing, files, generate, images, recipe, settings, style
 from artlab.bases import load_base, lora
-from artlab.transfer import Progress, TransferError, attention, colour, sources, texture, transfer, windows
+from artlab.transfer import Progress, Terminal, TransferError, attention, colour, sources, texture, transfer, windows
 
 
 @pytest.fixture(scope="module")
@@ -346,3 +348,14 @@ def test_what_a_base_hands_over_keeps_its_size(base):
     made = windows.handed_over(Large(), picture)
     assert made.size == picture.size
     assert np.abs(np.asarray(made, float) - np.asarray(picture, float)).mean() < 12
+
+
+def test_the_terminal_says_how_far_it_is_whatever_the_steps(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    say = Terminal()
+    for done in range(10, 101, 10):
+        now[0] += 2
+        say(Progress(done, 100))
+    say(Progress(0, 0, "a remark"))
+    assert capsys.readouterr().err.splitlines() == ["[30/100]", "[60/100]", "[90/100]", "[100/100]", "a remark"]

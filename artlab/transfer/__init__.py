@@ -6,6 +6,7 @@ recipe.
 """
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,19 +47,29 @@ class Task:
         return _works(self.sources)
 
 
-def print_progress(progress: Progress) -> None:
-    """Remarks, and now and then how far it is, on stderr."""
-    if progress.message:
-        print(progress.message, file=sys.stderr)
-    elif progress.total and (progress.done == progress.total or progress.done % max(1, progress.total // 5) == 0):
-        print(f"[{progress.done}/{progress.total}]", file=sys.stderr)
+class Terminal:
+    """Remarks, how far it is every few seconds, and the end, on stderr. Steps differ by a thousand times: time decides what is said."""
+
+    EVERY = 5.0
+
+    def __init__(self) -> None:
+        self.said = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Say it, if it is time to."""
+        if progress.message:
+            print(progress.message, file=sys.stderr)
+        elif progress.total and (progress.done == progress.total or time.monotonic() - self.said >= self.EVERY):
+            print(f"[{progress.done}/{progress.total}]", file=sys.stderr, flush=True)
+            self.said = time.monotonic()
 
 
-def transfer(settings: Transfer, report: Report = print_progress) -> Picture:
+def transfer(settings: Transfer, report: Report | None = None) -> Picture:
     """Make the picture. Stopped half-way, it keeps the newest one. Raises TransferError, StyleError, PortfolioError or BaseError.
 
-    `report` may raise to stop.
+    `report` may raise to stop; on a terminal it says how far it is if left out.
     """
+    report = report or Terminal()
     if not settings.style:
         raise TransferError("There is no style: name pictures, a portfolio or a trained style, for example --style drawn:vask.")
     settings = _worded(settings, report)

@@ -33,6 +33,7 @@ REGIONS, RARE = 2, 0.03
 LEVELS, GREY = 5, 3
 TILE, MARGIN = 1024, 96
 COARSEST = 128
+LARGE = 1024**2  # pixels from which on a step takes seconds
 
 OnImage = Callable[[int, int, Tensor], None]
 
@@ -83,9 +84,10 @@ def stylise(
         start = (goal + colour.resize(change, size)).clamp(0, 1)
         targets = style_targets(styles, max(size), brush)
         refined = Refinement(goal, start, colour.resize(paper, size), targets, plan)
+        often = size[0] * size[1] >= LARGE
         for step in range(count):
             refined.step(step, count)
-            if on_image and (step % 10 == 9 or step == count - 1):
+            if on_image and (often or step % 10 == 9 or step == count - 1):
                 on_image(done + step + 1, sum(steps), refined.average)
         change, done = refined.average - goal, done + count
     return refined.average.clamp(0, 1)
