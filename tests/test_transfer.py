@@ -90,6 +90,19 @@ def test_lora_paints_with_a_trained_style(make, base):
     assert "predict" not in vars(base)
 
 
+def test_a_weak_texture_is_nearly_the_palette_and_a_strong_one_lets_go(make):
+    plain, weak, usual = (
+        np.asarray(images.open_image(make(**given).path), float)
+        for given in ({"method": "palette"}, {"method": "texture", "strength": 0.01}, {"method": "texture"})
+    )
+    assert np.abs(weak - plain).max() <= 2
+    assert np.abs(usual - plain).mean() > 10 * np.abs(weak - plain).mean()
+    weak, usual, strong = (texture.Plan.of(strength) for strength in (0.2, 0.6, 1.0))
+    assert weak == usual == texture.Plan()
+    assert strong.content < 0.3 * usual.content
+    assert max(strong.colour / usual.colour, strong.ground / usual.ground) < 0.1
+
+
 def test_lora_without_a_prompt_takes_the_pictures_own_or_asks_for_one(make, base):
     teach(base)
     first = make("wren", method="lora", prompt="a hill")

@@ -26,7 +26,7 @@ from artlab.transfer.sources import Source, TransferError, open_picture, resolve
 
 __all__ = ["METHODS", "Picture", "Progress", "Task", "TransferError", "transfer"]
 
-STRENGTH = {"palette": 1.0, "texture": 0.6, "attention": 0.6, "lora": 0.6}
+STRENGTH = {"palette": 1.0, "texture": texture.USUAL, "attention": 0.6, "lora": 0.6}
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,19 @@ def _texture(task: Task) -> Image.Image:
     """See `texture`."""
     plan = texture.Plan.of(task.strength, task.settings.seed)
 
-    def seen(done: int, total: int, picture: Tensor) -> None:
-        task.tell(Progress(done, total, preview=lambda: colour.picture(picture)))
+    def shown(picture: Tensor) -> Image.Image:
+        return colour.picture(
+            texture.faded(colour.resize(task.content, (picture.shape[1], picture.shape[2])), picture, task.strength)
+        )
 
-    result = texture.stylise(
-        task.content, task.works, plan, paper=texture.ground(task.original), brush=task.settings.brush, on_image=seen
+    def seen(done: int, total: int, picture: Tensor) -> None:
+        task.tell(Progress(done, total, preview=lambda: shown(picture)))
+
+    return shown(
+        texture.stylise(
+            task.content, task.works, plan, paper=texture.ground(task.original), brush=task.settings.brush, on_image=seen
+        )
     )
-    return colour.picture(result)
 
 
 def _attention(task: Task) -> Image.Image:

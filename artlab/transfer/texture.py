@@ -33,6 +33,7 @@ REGIONS, RARE = 2, 0.03
 LEVELS, GREY = 5, 3
 TILE, MARGIN = 1024, 96
 COARSEST = 128
+USUAL = 0.6
 LARGE = 1024**2  # pixels from which on a step takes seconds
 
 OnImage = Callable[[int, int, Tensor], None]
@@ -52,11 +53,16 @@ class Plan:
 
     @classmethod
     def of(cls, strength: float, seed: int = 0) -> "Plan":
-        """The plan of a strength in (0, 1]: the content counts less and less, and beyond the usual 0.6 colours and paper are let go too,
-        at 1 nearly: shapes dissolve into the style's own then."""
-        more = 0.6 / strength
-        held = min(1.0, more) ** 6
-        return cls(content=cls.content * more**3, colour=cls.colour * held, ground=cls.ground * held, seed=seed)
+        """The plan of a strength in (0, 1]: from the usual 0.6 on the content counts less and less, and colours and paper are let go too,
+        at 1 nearly: shapes dissolve into the style's own then. Weaker ones have the usual plan, see `faded`."""
+        more = USUAL / max(USUAL, strength)
+        return cls(content=cls.content * more**3, colour=cls.colour * more**6, ground=cls.ground * more**6, seed=seed)
+
+
+def faded(content: Tensor, made: Tensor, strength: float) -> Tensor:
+    """What a strength below the usual one makes: part of the way to the usual result, for a content that outweighs all other terms
+    would let hues drift."""
+    return content.lerp(made, min(1.0, strength / USUAL))
 
 
 def stylise(
