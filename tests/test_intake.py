@@ -1,5 +1,6 @@
 """A folder, a ZIP or files become a portfolio; what is bad is named, and nothing of the artist's is touched."""
 
+import errno
 import hashlib
 import io
 import os
@@ -345,6 +346,17 @@ def test_what_cannot_be_trained_on_is_said_in_one_sentence_with_a_way_out(tmp_pa
     build(folder)
     with pytest.raises(PortfolioError, match=says):
         portfolio.gather(folder, say=quiet)
+
+
+def test_a_full_disk_is_no_fault_of_the_zip(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with zipfile.ZipFile(tmp_path / "works.zip", "w") as archive:
+        archive.writestr("one.png", b"anything")
+    monkeypatch.setattr(intake, "_pour", full)
+    with pytest.raises(PortfolioError, match=r"disk is full: there is no room to unpack .*works\.zip"):
+        portfolio.gather(tmp_path / "works.zip", say=quiet)
 
 
 def test_a_missing_or_broken_source_is_named(tmp_path):

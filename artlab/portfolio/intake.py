@@ -4,6 +4,7 @@ Sources are only read. The decoded works lie in the cache, in a folder that belo
 second run finds what it decoded before: a file is known again by the hash of its bytes.
 """
 
+import errno
 import hashlib
 import io
 import itertools
@@ -220,6 +221,10 @@ def _look_in_zip(path: Path, prefix: str, originals: Path, listing: _Listing) ->
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
         if isinstance(error, PortfolioError):
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise PortfolioError(
+                f"The disk is full: there is no room to unpack {_shown(path)}. Make room and start again."
+            ) from error
         raise PortfolioError(
             f"{_shown(path)} cannot be opened as a ZIP ({error}). Pack it anew, or give the folder itself."
         ) from error
