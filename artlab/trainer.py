@@ -29,13 +29,22 @@ class TrainingError(ValueError):
 
 
 @dataclass(frozen=True)
+class Own:
+    """A picture of the base's own that is learned beside the works: its latents, what it is asked for with, its weight in the loss."""
+
+    latents: Tensor
+    condition: dict[str, Tensor]
+    weight: float
+
+
+@dataclass(frozen=True)
 class Data:
     """Everything the steps read: items with their latents, text states by caption, and the base's own pictures, if any."""
 
     items: Sequence[dataset.Item]
     latents: Sequence[Tensor]
     texts: Mapping[str, dict[str, Tensor]]
-    prior: Sequence[tuple[Tensor, dict[str, Tensor]]] = ()
+    own: Sequence[Own] = ()
 
 
 @dataclass(frozen=True)
@@ -95,8 +104,8 @@ class Trainer:
                     losses = self._losses(step, data, positions, rows)
                     self.accelerator.backward(losses.sum() / len(positions))
                     total += float(losses.detach().sum())
-                if data.prior:
-                    total += self._prior(step, data, len(positions))
+                if data.own:
+                    total += self._own(step, data.own, len(positions))
                 return total / len(positions)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
@@ -133,20 +142,19 @@ class Trainer:
         condition = _stacked([data.texts[caption] for caption in captions])
         return self.base.loss(latents, condition, noise=noise, times=times, snr_gamma=settings.snr_gamma)
 
-    def _prior(self, step: int, data: Data, count: int) -> float:
+    def _own(self, step: int, own: Sequence[Own], count: int) -> float:
         """Add the gradient of a quarter batch of the base's own pictures (prior preservation, Ruiz et al. 2023)."""
         settings, rank = self.settings, self.accelerator.process_index
         rng = np.random.default_rng([settings.seed, step, rank, 4])
-        chosen = rng.choice(len(data.prior), size=max(1, count // 4))
-        shape = tuple(data.prior[0][0].shape)
+        chosen = [own[k] for k in rng.choice(len(own), size=max(1, count // 4))]
         total = 0.0
         for rows in _chunks(range(len(chosen)), self.micro):
-            latents = torch.stack([data.prior[chosen[row]][0] for row in rows])
-            condition = _stacked([data.prior[chosen[row]][1] for row in rows])
-            noise = seed_noise([_mix(settings.seed, step, 5, rank * len(chosen) + row) for row in rows], shape)
+            some = [chosen[row] for row in rows]
+            latents, condition = torch.stack([one.latents for one in some]), _stacked([one.condition for one in some])
+            noise = seed_noise([_mix(settings.seed, step, 5, rank * len(chosen) + row) for row in rows], tuple(latents.shape[1:]))
             times = strata(settings.seed + 1, step, len(chosen))[np.array(rows)]
             losses = self.base.loss(latents, condition, noise=noise, times=times, snr_gamma=settings.snr_gamma)
-            loss = settings.prior_preservation * losses.sum() / len(chosen)
+            loss = (losses * losses.new_tensor([one.weight for one in some])).sum() / len(chosen)
             self.accelerator.backward(loss)
             total += float(loss.detach()) * count
         return total

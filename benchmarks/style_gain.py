@@ -3,7 +3,7 @@
 python benchmarks/style_gain.py FOLDER... [--steps N] [--count 48] > table.md
 
 Each portfolio is taught on the embedded base. Base and style make pictures of the same prompts with the trigger, from the same seeds: half
-captions of her works, half subjects that the base knows (`a house`). A picture's percentile: the share of all other folders' works
+captions of her works, half subjects that the base knows, in places (`a house in the snow`). A picture's percentile: the share of all other folders' works
 that lie less near to hers, in features of palette and hand. All works are looked at in the base's own size, else sharpness would decide. Her
 own works stand beside it, each against the others. Agreement is that of `mini-clip`, a picture's own prompt against the others.
 What is done is not done again: the same command goes on after an interruption.
@@ -17,7 +17,8 @@ from PIL import Image
 
 from artlab import images, judge, sources
 from artlab.bases import Base, load_base, lora
-from artlab.drawing.subjects import counted
+from artlab.drawing.captions import layout_phrase, subject_phrase
+from artlab.drawing.layouts import calm_layouts, compose
 from artlab.finetune import finetune
 from artlab.metrics import copying, extractors
 from artlab.portfolio import captions, gather
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("portfolios", nargs="+", type=Path)
     parser.add_argument("--steps", type=int, help="of training; artlab's own default where not given")
     parser.add_argument("--count", type=int, default=48)
+    parser.add_argument("--imagined", type=int, help="pictures of things she never made; artlab's own default where not given")
     parser.add_argument("--only", nargs="*", help="names of the folders to be taught; the others are for comparison only")
     asked = parser.parse_args()
     works = {folder.name: pictures_of(folder) for folder in asked.portfolios}
@@ -56,7 +58,7 @@ def main() -> None:
     for folder in asked.portfolios:
         if asked.only is None or folder.name in asked.only:
             others = np.concatenate([rows for name, rows in style.items() if name != folder.name])
-            print(row(folder, *works[folder.name], style[folder.name], others, base, asked.steps, asked.count), flush=True)
+            print(row(folder, *works[folder.name], style[folder.name], others, base, asked), flush=True)
 
 
 def pictures_of(folder: Path) -> tuple[list, list[str]]:
@@ -73,12 +75,16 @@ def _at(side: int, picture: Image.Image) -> Image.Image:
 
 
 def row(
-    folder: Path, works: list, said: list[str], style: np.ndarray, others: np.ndarray, base: Base, steps: int | None, count: int
+    folder: Path, works: list, said: list[str], style: np.ndarray, others: np.ndarray, base: Base, how: argparse.Namespace
 ) -> str:
     """One portfolio's line."""
-    taught = finetune(Finetune(portfolio=str(folder), name=f"{folder.name} {steps or 'default'}", max_train_steps=steps))
+    count, told = how.count, "-".join(str(one) for one in (how.steps, how.imagined) if one is not None)
+    name = f"{folder.name} {told or 'default'}"
+    taught = finetune(Finetune(portfolio=str(folder), name=name, max_train_steps=how.steps, imagined=how.imagined))
     half = count // 2
-    asked = [said[k * len(said) // half] for k in range(half)] + [counted(subject) for subject in WORLD[: count - half]]
+    asked = [said[k * len(said) // half] for k in range(half)] + [
+        placed(subject, k) for k, subject in enumerate(WORLD[: count - half])
+    ]
     prompts = [captions.with_trigger(text, taught.trigger) for text in asked]
     sees = judge.Judge(style, extractors.get(copying.EXTRACTOR).features(works), prompts)
     plain = sees(0, made(base, prompts))
@@ -101,6 +107,13 @@ def row(
         *(f"{one:.0%}" for one in kept),
     ]
     return f"| {' | '.join(map(str, [*cells, f'{sum(styled.copied)} of {count}']))} |"
+
+
+def placed(subject: str, index: int) -> str:
+    """The subject in a place, or as many as the engine likes; not what training imagines, which goes by other seeds."""
+    rng = np.random.default_rng([99, index])
+    scene = compose(subject, str(rng.choice(calm_layouts(subject))), rng)
+    return f"{subject_phrase(scene)} {layout_phrase(scene)}".strip()
 
 
 def made(base: Base, prompts: list[str]) -> list:

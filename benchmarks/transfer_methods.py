@@ -23,8 +23,9 @@ from PIL import Image
 from torch import Tensor
 
 from artlab import drawing, images, metrics
+from artlab.restyle import colour, palette, texture
 from artlab.settings import Transfer
-from artlab.transfer import colour, palette, texture, transfer
+from artlab.transfer import transfer
 
 Styles = list[tuple[Tensor, float]]
 

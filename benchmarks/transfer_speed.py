@@ -25,7 +25,7 @@ from torch import Tensor
 
 from artlab import drawing, images, metrics
 from artlab.metrics import effnet
-from artlab.transfer import colour, palette, texture
+from artlab.restyle import colour, palette, texture
 
 CONTENT = 0.015
 

@@ -7,7 +7,8 @@ from PIL import Image
 
 from artlab import images, recipe, settings
 from artlab.enlarge import EnlargeError, brushwork, enlarge, plain
-from artlab.transfer import TransferError, colour
+from artlab.restyle import colour
+from artlab.transfer import TransferError
 
 
 def grainy(seed, size=96):

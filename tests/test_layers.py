@@ -11,7 +11,7 @@ LAYERS = [
     "settings files energy",
     "checkpoints images decoder database provenance",
     "drawing portfolio bases style metrics recipe optimizers accounts",
-    "sources rundir jobs judge",
+    "sources rundir jobs judge restyle",
     "trainer monitors shift",
     "finetune generate pretrain look intake",
     "transfer easel film",

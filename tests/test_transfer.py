@@ -10,7 +10,8 @@ from PIL import Image
 
 from artlab import drawing, files, generate, images, recipe, settings, style
 from artlab.bases import load_base, lora
-from artlab.transfer import Progress, Terminal, TransferError, attention, colour, sources, texture, transfer, windows
+from artlab.restyle import colour, texture
+from artlab.transfer import Progress, Terminal, TransferError, attention, sources, transfer, windows
 
 
 @pytest.fixture(scope="module")

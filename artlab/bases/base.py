@@ -32,6 +32,8 @@ class Facts:
     architecture: str
     licence: str
     about: str
+    motifs: str = ""
+    """Things that a small base was taught to draw, by the names of `drawing`; the large ones know everything."""
 
 
 class Base(ABC):

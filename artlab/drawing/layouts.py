@@ -90,6 +90,7 @@ _NEVER: dict[str, set[str]] = {
     "snail": {"in the snow", "in the mountains"},
     "duck": {"in the mountains", "in a forest"},
 }
+_BUSY = {"pattern", "in the rain", "in a forest"}
 
 
 def layouts_for(subject: str) -> tuple[str, ...]:
@@ -109,6 +110,11 @@ def layouts_for(subject: str) -> tuple[str, ...]:
     if subject in ("cat", "dog", "person", "cactus"):
         places = (*places, "in a room")
     return tuple(p for p in (*_ANYWHERE, *places) if p not in _NEVER.get(subject, ()))
+
+
+def calm_layouts(subject: str) -> tuple[str, ...]:
+    """Those of them that a small picture can hold."""
+    return tuple(layout for layout in layouts_for(subject) if layout not in _BUSY)
 
 
 def compose(subject: str, layout: str, rng: Generator, *, aspect: float = 1.0, second: str | None = None) -> Scene:

@@ -11,8 +11,9 @@ from artlab.bases import Base
 from artlab.enlarge import brushwork
 from artlab.generate import warm
 from artlab.recipe import NO_BASE, Recipe
+from artlab.restyle import colour
 from artlab.settings import Enlarge
-from artlab.transfer import colour, keeping
+from artlab.transfer import keeping
 from artlab.transfer.keeping import Keeper, Picture, Progress, Report
 from artlab.transfer.sources import TransferError, of_portfolio, open_picture
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from artlab.transfer import colour
+from artlab.restyle import colour
 
 STRIDE, PATCH, WIDTHS = 4, 9, 14
 ROUNDS = 6

@@ -7,6 +7,7 @@ from typing import Any
 from artlab import files, images, style
 from artlab.bases import Base, lora
 from artlab.finetune.course import Course, png
+from artlab.finetune.own_pictures import imagined_count
 from artlab.finetune.room import short_ids
 from artlab.portfolio import Portfolio
 from artlab.portfolio.split import Split
@@ -45,7 +46,7 @@ def card(course: Course, name: str) -> dict[str, Any]:
         "trigger": course.portfolio.trigger,
         "base": base.describe(),
         "settings": settings.model_dump(mode="json", exclude={"portfolio", "output_dir"}),
-        "data": _data_card(course.portfolio, course.split),
+        "data": _data_card(course.portfolio, course.split) | {"imagined": imagined_count(settings, base, course.total)},
         "steps": choice.history[-1][0],
         "chosen_step": choice.step,
         "reason": choice.reason,

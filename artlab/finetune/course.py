@@ -15,7 +15,8 @@ from safetensors.torch import save as save_tensors
 from artlab import files, images, rundir
 from artlab.bases import Base, lora
 from artlab.finetune.jury import Jury
-from artlab.finetune.preparation import SAMPLING_STEPS, prepare, prompts_for
+from artlab.finetune.own_pictures import SAMPLING_STEPS
+from artlab.finetune.preparation import prepare, prompts_for
 from artlab.finetune.signals import Stop, signals
 from artlab.monitors import Choice, Copying, Interrupted, Log, Report, Step
 from artlab.portfolio import Portfolio, dataset
@@ -43,7 +44,7 @@ class Course:
         self.run, self.total, self.accelerator, self.report, self.say = run, total, accelerator, report, say
         self.main = accelerator.is_main_process
         self.prompts = prompts_for(settings, portfolio)
-        self.data, self.held_out = prepare(settings, portfolio, base, split, say)
+        self.data, self.held_out = prepare(settings, portfolio, base, split, total, say)
         self.trainer = Trainer(base, settings, total, accelerator)
         self.order = dataset.Order(
             self.data.items,

@@ -13,7 +13,9 @@ from accelerate import Accelerator
 
 from artlab.bases import Base, lora
 from artlab.bases.attention import enable_checkpointing
-from artlab.finetune.preparation import SAMPLING_STEPS, STRIP
+from artlab.finetune import own_pictures
+from artlab.finetune.own_pictures import SAMPLING_STEPS
+from artlab.finetune.preparation import STRIP
 from artlab.portfolio import dataset
 from artlab.portfolio.augment import STILL, views_per_work
 from artlab.portfolio.split import Split
@@ -68,12 +70,14 @@ def trial(base: Base, settings: Finetune, total: int, split: Split, accelerator:
             _timed(1, lambda trial: base.sample(base.condition([""]), [0], steps=2, guidance=2.0, size=(pixels, pixels))) / 2
         )
     lora.detach(base)
+    imagined = own_pictures.imagined_count(settings, base, total)
     pictures = STRIP * (2 + total // (settings.sample_steps or max(10, round(total / 4))))
     measured = max(1, len(split.validation)) * STRATA * (1 + total // (settings.validation_steps or max(5, round(total / 20))))
     seconds = (
-        step * total
+        step * total * (1.25 if imagined or settings.prior_preservation else 1)
         + encode * len(split.train) * (settings.views or views_per_work(len(split.train)))
-        + picture * SAMPLING_STEPS * pictures
+        + picture * SAMPLING_STEPS * (pictures + imagined)
+        + (imagined and imagined * own_pictures.seconds_of_a_hand(pixels))
         + step / trainer.batch / 3 * measured  # forward alone is about a third of a training step
     )
     return Plan(total, seconds * 1.1, _peak(base.device), len(split.train), len(split.validation))

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from artlab import files, sources
 from artlab.bases import Base
+from artlab.finetune import own_pictures
 from artlab.monitors import HeldOutLoss
 from artlab.portfolio import Portfolio, captions, curate, dataset, gather
 from artlab.portfolio.augment import STILL, Augment, views_per_work
@@ -18,7 +18,6 @@ from artlab.settings import Finetune
 from artlab.trainer import Data
 
 STRIP = 4
-SAMPLING_STEPS = 20
 
 
 def portfolio_of(settings: Finetune, say: Callable[[str], None]) -> Portfolio:
@@ -53,7 +52,7 @@ def prompts_for(settings: Finetune, portfolio: Portfolio) -> list[str]:
 
 
 def prepare(
-    settings: Finetune, portfolio: Portfolio, base: Base, split: Split, say: Callable[[str], None]
+    settings: Finetune, portfolio: Portfolio, base: Base, split: Split, steps: int, say: Callable[[str], None]
 ) -> tuple[Data, HeldOutLoss]:
     """Latents and text states of both sides, from the cache or made now."""
     how = Augment(crop_scale_min=settings.crop_scale_min, horizontal_flip=portfolio.flips)
@@ -69,26 +68,8 @@ def prepare(
     kind = f"{base.fingerprint}-{base.dtype}"
     latents = dataset.latents([*items, *held], base.encode, cache=cache, base=kind)
     texts = dataset.text_states([item.caption for item in [*items, *held]] + [""], base.condition, cache=cache, base=kind)
-    prior = _prior(settings, base, portfolio, say) if settings.prior_preservation else []
+    own = own_pictures.of(settings, base, portfolio, split.train, steps, cache, say)
     measured = held or items[: max(1, len(items) // 10)]  # with nothing held out, a part of the training side is measured
     measured_latents = latents[len(items) :] if held else latents[: len(measured)]
     stable = HeldOutLoss(base, measured_latents, [texts[item.caption] for item in measured])
-    return Data(items, latents[: len(items)], texts, prior), stable
-
-
-def _prior(
-    settings: Finetune, base: Base, portfolio: Portfolio, say: Callable[[str], None]
-) -> list[tuple[Tensor, dict[str, Tensor]]]:
-    """The base's own pictures of the same motifs, without the trigger word (prior preservation)."""
-    texts = [work.caption or "a picture" for work in portfolio.kept][:32]
-    say(f"Making {len(texts)} pictures with the bare base for prior preservation.")
-    rows, side = [], settings.resolution or base.facts.resolution
-    for index, text in enumerate(texts):
-        condition = base.condition([text])
-        picture = base.sample(
-            condition, [settings.seed + index], steps=SAMPLING_STEPS, guidance=base.facts.guidance_scale, size=(side, side)
-        )[0]
-        pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(picture.height, picture.width, 3)
-        latents = base.encode(pixels.permute(2, 0, 1)[None].float() / 127.5 - 1)
-        rows.append((latents[0].cpu(), {key: value[0].cpu() for key, value in condition.items()}))
-    return rows
+    return Data(items, latents[: len(items)], texts, own), stable

@@ -15,18 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from artlab import drawing, files
-from artlab.drawing.layouts import layouts_for
+from artlab.bases import card
+from artlab.drawing.layouts import calm_layouts
 from artlab.drawing.media import MEDIA
 from artlab.drawing.palettes import PALETTES
 
 Pictures = NDArray[np.uint8]
 HELD_OUT = 0.03
 # The world of the base is narrow on purpose: the fewer things a small model has to know, the better it draws them.
-WORLD = """
-    sun moon star cloud mountain tree pine palm forest flower tulip mushroom leaf house castle lighthouse bridge city
-    boat ship balloon vase cup apple person dancer bird owl swan cat fox rabbit horse fish butterfly snail
-""".split()  # noqa: SIM905 - a list of sixty strings is not easier to read
-TOO_BUSY = {"pattern", "in the rain", "in a forest"}
+WORLD = card("mini").motifs.split()
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def _drawn_one(job: tuple[int, int, int]) -> tuple[Pictures, dict[str, Any]]:
     seed, index, size = job
     rng = np.random.default_rng([seed, index])
     subject = str(rng.choice(WORLD))
-    layout = str(rng.choice([layout for layout in layouts_for(subject) if layout not in TOO_BUSY]))
+    layout = str(rng.choice(calm_layouts(subject)))
     palette, medium = str(rng.choice(sorted(PALETTES))), str(rng.choice(sorted(MEDIA)))
     work = drawing.draw(subject, layout, palette, medium, seed=int(rng.integers(2**31)), height=size)
     row = {"caption": work.caption, "subject": subject, "layout": layout, "palette": palette, "medium": medium, "origin": "drawn"}

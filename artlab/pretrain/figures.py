@@ -17,12 +17,12 @@ from artlab import metrics
 from artlab.bases import Base
 from artlab.bases.latent import LatentBase
 from artlab.drawing.captions import caption
-from artlab.drawing.layouts import compose, layouts_for
+from artlab.drawing.layouts import calm_layouts, compose
 from artlab.drawing.media import MEDIA
 from artlab.drawing.palettes import PALETTES
 from artlab.metrics import copying, fidelity
 from artlab.pretrain.autoencoder import to_tensor
-from artlab.pretrain.data import TOO_BUSY, WORLD, Source
+from artlab.pretrain.data import WORLD, Source
 from artlab.pretrain.recogniser import Recogniser, shares
 
 
@@ -40,7 +40,7 @@ def prompts(count: int, *, subjects: int = 20, seed: int = 1) -> list[Prompt]:
     for index in range(count):
         rng = np.random.default_rng([seed, index, 3])
         subject = WORLD[index % subjects]
-        layout = str(rng.choice([layout for layout in layouts_for(subject) if layout not in TOO_BUSY]))
+        layout = str(rng.choice(calm_layouts(subject)))
         palette, medium = str(rng.choice(sorted(PALETTES))), str(rng.choice(sorted(MEDIA)))
         text = caption(compose(subject, layout, rng), palette, medium, None)
         made.append(Prompt(text, {"subject": subject, "palette": palette, "medium": medium}))
@@ -83,7 +83,8 @@ def figures(
         "to_drawn_same_captions": same_captions(base, drawn, unseen, held),
     }
     if real is not None:
-        colour = [i for i in real.indices(held_out=True) if not real.rows[i].get("monochrome")][: 2 * count]
+        rows = real.rows
+        colour = [i for i in real.indices(held_out=True) if not rows[i].get("monochrome")][: 2 * count]
         result["to_real"] = distances(ours, metrics.features(_pictures(real, np.array(colour))))
     result["copying"] = {
         "samples": copying.calibrated_nearest(ours, known).share,
@@ -103,7 +104,8 @@ def obedience(
     """For subject, palette and medium: share recognised in the samples, in drawn pictures never seen, in what the autoencoder
     leaves of these (no sample can be expected to be clearer), and by chance.
     """
-    rows = [drawn.rows[i] for i in unseen]
+    known = drawn.rows
+    rows = [known[i] for i in unseen]
     samples = shares(judge.answers(made), [one.words for one in asked])
     ceiling = shares(judge.answers(_pictures(drawn, unseen)), rows)
     rebuilt = shares(judge.answers(reconstructed(base, drawn.pictures[unseen])), rows)
@@ -119,7 +121,8 @@ def same_captions(base: LatentBase, drawn: Source, unseen: NDArray[np.int64], fe
     """
     half = unseen[: len(unseen) // 2]
     other = np.roll(features, -len(half), axis=0)
-    asked = [Prompt(str(drawn.rows[row]["caption"]), {}) for row in half]
+    rows = drawn.rows
+    asked = [Prompt(str(rows[row]["caption"]), {}) for row in half]
     rebuilt = distances(metrics.features(reconstructed(base, drawn.pictures[half])), other)
     return {
         **distances(metrics.features(sample(base, asked)), other),

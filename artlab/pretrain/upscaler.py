@@ -18,12 +18,12 @@ from torch import Tensor
 
 from artlab import drawing, files
 from artlab.bases.upscaler import FACTOR, Upscaler
-from artlab.drawing.layouts import layouts_for
+from artlab.drawing.layouts import calm_layouts
 from artlab.drawing.media import MEDIA
 from artlab.drawing.palettes import PALETTES
 from artlab.pretrain import bookmarks
 from artlab.pretrain.autoencoder import Report, relative, to_tensor
-from artlab.pretrain.data import HELD_OUT, TOO_BUSY, WORLD
+from artlab.pretrain.data import HELD_OUT, WORLD
 from artlab.pretrain.pace import set_rate
 
 SIDE = 384  # of the large pictures
@@ -51,7 +51,7 @@ def _drawn(count: int, seed: int) -> Iterable[NDArray[np.uint8]]:
     for index in range(count):
         rng = np.random.default_rng([seed, index, 7])
         subject = str(rng.choice(WORLD))
-        layout = str(rng.choice([layout for layout in layouts_for(subject) if layout not in TOO_BUSY]))
+        layout = str(rng.choice(calm_layouts(subject)))
         palette, medium = str(rng.choice(sorted(PALETTES))), str(rng.choice(sorted(MEDIA)))
         yield np.asarray(drawing.draw(subject, layout, palette, medium, seed=int(rng.integers(2**31)), height=SIDE).picture)
 

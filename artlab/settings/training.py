@@ -74,6 +74,9 @@ class Finetune(Settings):
     """Share of captions left empty, so that guidance keeps working."""
     prior_preservation: float = Field(0.0, ge=0, le=1)
     """Weight of the base's own pictures in the loss: they keep it from forgetting the rest of the world."""
+    imagined: int | None = Field(None, ge=0, le=400)
+    """Pictures of things she never made, drawn by the base and brought into her colours and texture: with them a small base keeps the sense
+    of its words. On `mini` one for each six steps, at most 48, if left out; on other bases none."""
     random_flip: Annotated[bool | None, alias("flip_aug")] = None
     """Mirror works at random; the portfolio's own choice if left out. Never on works with lettering or a signature."""
     crop_scale_min: float = Field(0.7, gt=0, le=1)

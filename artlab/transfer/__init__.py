@@ -19,8 +19,9 @@ from artlab import images, recipe
 from artlab.bases import Base
 from artlab.generate import read_prompt, warm
 from artlab.recipe import NO_BASE, BaseUsed, Recipe, StyleUsed
+from artlab.restyle import colour, palette, texture
 from artlab.settings import Transfer
-from artlab.transfer import attention, by_style, colour, keeping, masks, palette, texture, windows
+from artlab.transfer import attention, by_style, keeping, masks, windows
 from artlab.transfer.keeping import Keeper, Picture, Progress, Report
 from artlab.transfer.sources import Source, TransferError, open_picture, resolve
 

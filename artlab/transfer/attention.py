@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional as nnf
 
 from artlab.bases.unet import UNetBase
-from artlab.transfer import tiles, windows
+from artlab.restyle import tiles
+from artlab.transfer import windows
 
 TEMPERATURE = 1.5
 OnLatents = Callable[[int, int, Tensor], None]

@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from artlab.transfer import colour
+from artlab.restyle import colour
 from artlab.transfer.sources import TransferError, open_picture
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from artlab.bases import Base, Condition
 from artlab.bases.unet import UNetBase
-from artlab.transfer import colour, tiles
+from artlab.restyle import colour, tiles
 from artlab.transfer.sources import TransferError
 
 ROOM = 1.5

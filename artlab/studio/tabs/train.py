@@ -39,7 +39,7 @@ ADVANCED: dict[str, tuple[str, ...]] = {
         "learning_rate", "optimizer", "lr_scheduler", "lr_warmup_steps", "train_batch_size", "gradient_accumulation_steps",
         "adam_beta1", "adam_beta2", "weight_decay", "max_grad_norm", "ema_decay",
     ),
-    "What it pays attention to": ("snr_gamma", "noise_offset", "caption_dropout", "prior_preservation"),
+    "What it pays attention to": ("snr_gamma", "noise_offset", "caption_dropout", "prior_preservation", "imagined"),
     "The works": ("random_flip", "crop_scale_min", "views", "resolution", "validation_split", "fold"),
     "What you see on the way": ("validation_prompt", "sample_steps", "validation_steps", "checkpointing_steps", "checkpoints_total_limit"),
     "The machine": ("mixed_precision", "gradient_checkpointing", "deterministic", "country"),

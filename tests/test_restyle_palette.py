@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from artlab.transfer import colour, palette
+from artlab.restyle import colour, palette
 
 
 def scene(seed=0, size=96, tint=(0.8, 0.6, 0.3)):

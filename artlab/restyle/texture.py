@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional as nnf
 
 from artlab import metrics
-from artlab.transfer import colour, tiles
-from artlab.transfer.statistics import Gaussian, Sums, Target, barycentre
+from artlab.restyle import colour, tiles
+from artlab.restyle.statistics import Gaussian, Sums, Target, barycentre
 
 STRIDES = (2, 2, 4, 8, 16, 16)
 LAYERS = (1.0, 1.0, 1.0, 1.0, 0.6, 0.4)

@@ -19,7 +19,7 @@ from scipy.sparse.linalg import cg
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from artlab.transfer import colour
+from artlab.restyle import colour
 
 GRID = 17
 SAMPLE = 192

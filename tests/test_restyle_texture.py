@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from artlab.transfer import colour, texture, tiles
-from artlab.transfer.statistics import Gaussian, Sums, Target, barycentre
+from artlab.restyle import colour, texture, tiles
+from artlab.restyle.statistics import Gaussian, Sums, Target, barycentre
 
 
 def gaussian(seed, size=5):

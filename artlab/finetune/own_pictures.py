@@ -1,0 +1,131 @@
+"""The base's own pictures that are learned beside the works, so that it does not forget what words mean.
+
+Two kinds. `prior`: pictures of the portfolio's motifs, without the trigger (prior preservation, Ruiz et al. 2023, arXiv 2208.12242); they keep the rest of
+the world as it was. `imagined`: pictures of things that she never made, brought into the colours and texture of her works
+(`restyle`), with the trigger. A small base that has seen forty works under one word forgets what the other words of the prompt ask for; these show it that
+they still mean the same, in her hand.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from artlab import files, images
+from artlab.bases import Base
+from artlab.drawing.captions import layout_phrase, subject_phrase
+from artlab.drawing.layouts import calm_layouts, compose
+from artlab.drawing.subjects import SUBJECTS
+from artlab.portfolio import Artwork, Portfolio, captions
+from artlab.portfolio.dataset import LatentCache, Tensors
+from artlab.restyle import colour, palette, texture
+from artlab.settings import Finetune
+from artlab.trainer import Own
+
+SAMPLING_STEPS = 20
+
+MOST, EVERY = 48, 6
+PRIOR, TRIED, TOLD = 32, 3, 6
+PLAN = texture.Plan(steps=(45,))
+"""Half of the usual steps: its pictures are small, and seen through the autoencoder."""
+CODE = "1"
+"""Part of every key in the cache: raise it when the same settings make other pictures."""
+
+Say = Callable[[str], None]
+
+
+def of(
+    settings: Finetune, base: Base, portfolio: Portfolio, works: Sequence[Artwork], steps: int, cache: LatentCache, say: Say
+) -> list[Own]:
+    """All that the settings ask for; `works` are those that may be learned from."""
+    count = imagined_count(settings, base, steps)
+    return [
+        *(_prior(settings, base, portfolio, say) if settings.prior_preservation else []),
+        *(_imagined(settings, base, portfolio.trigger, works, count, cache, say) if count else []),
+    ]
+
+
+def imagined_count(settings: Finetune, base: Base, steps: int) -> int:
+    """How many imagined pictures a training of `steps` shows."""
+    if settings.imagined is not None:
+        return settings.imagined
+    return min(MOST, steps // EVERY) if base.facts.motifs else 0
+
+
+def motifs(base: Base, count: int, seed: int) -> list[str]:
+    """What the imagined pictures show: the things that the base surely knows, in turn, every other one in a place."""
+    known, texts = base.facts.motifs.split() or list(SUBJECTS), []
+    for index in range(count):
+        rng = np.random.default_rng([seed, index, 6])
+        subject = known[index % len(known)]
+        scene = compose(subject, str(rng.choice(calm_layouts(subject))), rng)
+        texts.append(" ".join(f"{subject_phrase(scene)} {layout_phrase(scene) if index % 2 else ''}".split()))
+    return texts
+
+
+def seconds_of_a_hand(side: int) -> float:
+    """What it takes on this machine to bring one picture of `side` pixels into a hand; tried with a few steps."""
+    grey = torch.full((3, side, side), 0.5)
+    began = time.perf_counter()
+    texture.stylise(grey, [(grey, 1.0)], replace(PLAN, steps=(TRIED,)))
+    return (time.perf_counter() - began) / TRIED * sum(PLAN.steps)
+
+
+def _prior(settings: Finetune, base: Base, portfolio: Portfolio, say: Say) -> list[Own]:
+    texts = [work.caption or "a picture" for work in portfolio.kept][:PRIOR]
+    say(f"Making {len(texts)} pictures with the bare base for prior preservation.")
+    rows = []
+    for index, text in enumerate(texts):
+        picture = _drawn(settings, base, text, settings.seed + index)
+        rows.append(_own(base, _encoded(base, colour.pixels(picture)), text, settings.prior_preservation))
+    return rows
+
+
+def _imagined(
+    settings: Finetune, base: Base, trigger: str, works: Sequence[Artwork], count: int, cache: LatentCache, say: Say
+) -> list[Own]:
+    """Each is kept as soon as it is made: an interrupted run finds it again."""
+    texts, side = motifs(base, count, settings.seed), settings.resolution or base.facts.resolution
+    whose = [works[int(np.random.default_rng([settings.seed, index, 7]).integers(len(works)))] for index in range(count)]
+
+    def make(positions: list[int]) -> list[Tensors]:
+        if positions[0] % TOLD == 0:
+            say(
+                f"Imagining things that you never made, in your hand, so that words keep their sense: {positions[0] + 1} of {count}."
+            )
+        return [{"latents": _in_her_hand(settings, base, texts[at], settings.seed + at, whose[at])} for at in positions]
+
+    kind = f"{base.fingerprint}-{base.dtype}-{side}-{settings.seed}-{CODE}"
+    keys = [
+        files.fingerprint("imagined", text, work.id, kind, str(at))
+        for at, (text, work) in enumerate(zip(texts, whose, strict=True))
+    ]
+    made = cache.get_or_make(keys, make, batch=1)
+    return [_own(base, row["latents"], captions.with_trigger(text, trigger), 1.0) for row, text in zip(made, texts, strict=True)]
+
+
+def _in_her_hand(settings: Finetune, base: Base, text: str, seed: int, work: Artwork) -> Tensor:
+    """Latents (c, h, w) of the base's picture of a text, in the colours and texture of a work."""
+    plain = colour.pixels(_drawn(settings, base, text, seed))
+    styles = [(colour.pixels(images.open_image(work.path)), 1.0)]
+    moved = palette.transport(plain, styles, seed=seed)
+    return _encoded(base, texture.stylise(moved, styles, PLAN, paper=texture.ground(plain)))
+
+
+def _drawn(settings: Finetune, base: Base, text: str, seed: int) -> Image.Image:
+    side = settings.resolution or base.facts.resolution
+    return base.sample(
+        base.condition([text]), [seed], steps=SAMPLING_STEPS, guidance=base.facts.guidance_scale, size=(side, side)
+    )[0]
+
+
+def _encoded(base: Base, pixels: Tensor) -> Tensor:
+    return base.encode(pixels[None] * 2 - 1)[0].cpu()
+
+
+def _own(base: Base, latents: Tensor, text: str, weight: float) -> Own:
+    return Own(latents, {key: value[0].cpu() for key, value in base.condition([text]).items()}, weight)
