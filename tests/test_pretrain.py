@@ -67,17 +67,17 @@ def test_the_whole_way_to_a_base(sources, tmp_path):
         torch.testing.assert_close(model.decode(model.encode(pixels).latent).sample, before, atol=1e-3, rtol=0)
         autoencoder.standardise(model, model.encode(pixels).latent)
         standard = model.encode(pixels).latent
-    torch.testing.assert_close(standard.mean(dim=(0, 2, 3)), torch.zeros(8), atol=1e-3, rtol=0)
-    torch.testing.assert_close(standard.std(dim=(0, 2, 3)), torch.ones(8), atol=1e-3, rtol=0)
+    torch.testing.assert_close(standard.mean(dim=(0, 2, 3)), torch.zeros(autoencoder.LATENT_CHANNELS), atol=1e-3, rtol=0)
+    torch.testing.assert_close(standard.std(dim=(0, 2, 3)), torch.ones(autoencoder.LATENT_CHANNELS), atol=1e-3, rtol=0)
     assert autoencoder.psnr(model, sources[0].pictures) > 0
 
     cached = cache.build(sources[0], [sources[1]], model, tmp_path / "cache", real_share=0.25)
-    assert cached.latents.shape == (9, 8, 16, 16)
+    assert cached.latents.shape == (9, autoencoder.LATENT_CHANNELS, 16, 16)
     reals = cached.weight[6:].sum()
     assert reals / cached.weight.sum() == pytest.approx(0.25)
     latents, states = cached.batch(np.array([0, 8]))
-    assert (latents.shape, states.shape) == ((2, 8, 16, 16), (2, 32, 384))
-    assert cached.batch(np.array([0, 8]), half=True)[0].shape == (2, 8, 8, 8)
+    assert (latents.shape, states.shape) == ((2, autoencoder.LATENT_CHANNELS, 16, 16), (2, 32, 384))
+    assert cached.batch(np.array([0, 8]), half=True)[0].shape == (2, autoencoder.LATENT_CHANNELS, 8, 8)
 
     weights = denoiser.train(
         cached, tmp_path / "unet", steps=2, half_steps=1, batch_size=2, save_every=1, check_every=1, report=quiet
@@ -107,7 +107,7 @@ def test_an_autoencoder_is_widened_and_its_denoiser_with_it(sources, tmp_path):
 
 
 def test_going_on_with_more_channels(sources, tmp_path):
-    """`artlab pretrain autoencoder --start BASE --latent_channels 10`, then the denoiser, then export: a base that draws."""
+    """`artlab pretrain autoencoder --start BASE` with more --latent_channels, then the denoiser, then export: a base that draws."""
     start = export.export(autoencoder.build(), denoiser.build(), tmp_path / "start", {})
     root = tmp_path / "root"
     root.mkdir()
@@ -115,7 +115,7 @@ def test_going_on_with_more_channels(sources, tmp_path):
     asked = {
         "start": start,
         "output_dir": root,
-        "latent_channels": 10,
+        "latent_channels": autoencoder.LATENT_CHANNELS + 2,
         "autoencoder_steps": 1,
         "denoiser_steps": 1,
         "half_steps": 0,
@@ -123,7 +123,7 @@ def test_going_on_with_more_channels(sources, tmp_path):
     for stage in ("autoencoder", "denoiser", "export"):
         made = pretrain(Pretrain(stage=stage, batch_size=2, **asked))
     base = load_base(str(made), device="cpu", precision="fp32")
-    assert base.vae.config.latent_channels == base.denoiser.config.in_channels == 10
+    assert base.vae.config.latent_channels == base.denoiser.config.in_channels == autoencoder.LATENT_CHANNELS + 2
     assert base.sample(base.condition(["a fox"]), [0], steps=2, guidance=2.0)[0].size == (128, 128)
 
 
@@ -212,7 +212,7 @@ def test_a_wider_denoiser_needs_a_wider_autoencoder_first(sources, tmp_path):
     root.mkdir()
     (root / "drawn").symlink_to(sources[0].folder)
     with pytest.raises(PretrainError, match="widen it first"):
-        pretrain(Pretrain(stage="denoiser", start=start, output_dir=root, latent_channels=10))
+        pretrain(Pretrain(stage="denoiser", start=start, output_dir=root, latent_channels=autoencoder.LATENT_CHANNELS + 2))
     assert not (root / "vae").exists()
 
 

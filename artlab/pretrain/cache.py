@@ -27,7 +27,9 @@ def build(drawn: Source, art: Sequence[Source], autoencoder: AutoencoderDC, fold
     picked += [(source, np.array([i for i, row in enumerate(source.rows) if not row.get("monochrome")])) for source in art]
     reals = sum(len(indices) for _, indices in picked[1:])
     shares = [1.0] + [real_share / (1 - real_share) * len(picked[0][1]) / max(1, reals)] * len(art)
-    rows = [source.rows[i] for source, indices in picked for i in indices]
+    rows = [
+        rows[i] for source, indices in picked for rows in [source.rows] for i in indices
+    ]  # `rows` reads a file: once a source
     said = [_captions(row) for row in rows]
     captions = {text: at for at, text in enumerate(dict.fromkeys(text for texts in said for text in texts))}
     arrays = {
