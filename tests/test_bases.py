@@ -100,8 +100,8 @@ def test_the_shipped_base_draws(tmp_path):
 def test_the_shipped_base_loads_with_plain_diffusers():
     from diffusers import AutoencoderDC, UNet2DConditionModel  # noqa: PLC0415
 
-    assert UNet2DConditionModel.from_pretrained(mini.folder() / "unet", variant="fp16").config.cross_attention_dim == mini.WIDTH
-    assert AutoencoderDC.from_pretrained(mini.folder() / "vae").config.latent_channels == 8
+    assert UNet2DConditionModel.from_pretrained(mini.folder() / "unet").config.cross_attention_dim == mini.WIDTH
+    assert AutoencoderDC.from_pretrained(mini.folder() / "vae").config.latent_channels == 16
 
 
 # -- schedules --------------------------------------------------------------------------------------------------------------

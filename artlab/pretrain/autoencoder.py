@@ -24,7 +24,7 @@ from artlab.pretrain.data import Source
 from artlab.pretrain.pace import set_rate
 from artlab.pretrain.precision import fast
 
-LATENT_CHANNELS = 8
+LATENT_CHANNELS = 16
 Report = Callable[[dict[str, float]], None]
 
 

@@ -148,7 +148,7 @@ class Pretrain(Settings):
     real_share: float = Field(0.2, ge=0, le=1)
     """Share of real art in a batch of the denoiser."""
     autoencoder_steps: int = Field(20_000, ge=1)
-    latent_channels: int = Field(8, ge=1, le=64)
+    latent_channels: int = Field(16, ge=1, le=64)
     """Channels of the latents; more keep more detail and are harder to learn over. An autoencoder to start from is widened."""
     decoder_steps: int = Field(4_000, ge=1)
     """Steps of the stage `decoder`, in which the encoder stands still: latents, and a denoiser over them, stay valid."""
