@@ -136,9 +136,11 @@ def append_jsonl(path: Path, row: dict[str, Any]) -> None:
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a JSONL file; a last line cut short by a crash is left out."""
-    if not path.exists():
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
         return
-    for line in path.read_bytes().splitlines():
+    for line in content.splitlines():
         try:
             row = json.loads(line)
         except ValueError:

@@ -4,6 +4,7 @@ The held-out loss is *stable*: fixed noise, times in even strata, fixed works, s
 (spacepxl, demystifying-sd-finetuning, 2025). Training loss is mostly the luck of the times drawn and chooses nothing here.
 """
 
+import json
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
@@ -76,9 +77,8 @@ class Log:
         self.path = folder / "log.jsonl"
         kept = [row for row in files.read_jsonl(self.path) if row["step"] <= start]
         folder.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
-        for row in kept:
-            files.append_jsonl(self.path, row)
+        if self.path.exists():  # at one blow: a kill in the middle would lose the past
+            files.write(self.path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept).encode())
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=start or None)
 
     def __call__(self, step: Step) -> None:

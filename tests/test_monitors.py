@@ -69,6 +69,22 @@ def test_a_resumed_log_has_neither_gap_nor_double(tmp_path):
     assert list((tmp_path / "tensorboard").iterdir())
 
 
+def test_a_resumed_log_is_never_without_its_past(tmp_path, monkeypatch):
+    """Killed while the log is cut, it is still the old one."""
+    log = Log(tmp_path)
+    for number in (1, 2, 3):
+        log(step(number))
+    log.close()
+
+    def killed(path, content):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Log(tmp_path, start=2)
+    assert [row["step"] for row in files.read_jsonl(tmp_path / "log.jsonl")] == [1, 2, 3]
+
+
 def test_print_step_says_what_is_notable():
     out = io.StringIO()
     for one in (step(1), step(2, held_out=0.25), step(3, message="Copying alarm"), step(50), step(10)):

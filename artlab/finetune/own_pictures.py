@@ -30,9 +30,9 @@ SAMPLING_STEPS = 20
 
 MOST, EVERY = 48, 6
 PRIOR, TRIED, TOLD = 32, 3, 6
-PLAN = texture.Plan(steps=(45,))
+PLAN = replace(texture.Plan.of(0.8), steps=(45,))
 """Half of the usual steps: its pictures are small, and seen through the autoencoder."""
-CODE = "1"
+CODE = "2"
 """Part of every key in the cache: raise it when the same settings make other pictures."""
 
 Say = Callable[[str], None]
