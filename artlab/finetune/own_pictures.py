@@ -30,6 +30,8 @@ SAMPLING_STEPS = 20
 
 MOST, EVERY = 48, 6
 PRIOR, TRIED, TOLD = 32, 3, 6
+WEIGHT = 0.5
+"""Of an imagined picture in the loss. More keeps more of the words and less of the hand (docs/MEASURED.md)."""
 PLAN = replace(texture.Plan.of(0.8), steps=(45,))
 """Half of the usual steps: its pictures are small, and seen through the autoencoder."""
 CODE = "2"
@@ -105,7 +107,7 @@ def _imagined(
         for at, (text, work) in enumerate(zip(texts, whose, strict=True))
     ]
     made = cache.get_or_make(keys, make, batch=1)
-    return [_own(base, row["latents"], captions.with_trigger(text, trigger), 1.0) for row, text in zip(made, texts, strict=True)]
+    return [_own(base, row["latents"], captions.with_trigger(text, trigger), WEIGHT) for row, text in zip(made, texts, strict=True)]
 
 
 def _in_her_hand(settings: Finetune, base: Base, text: str, seed: int, work: Artwork) -> Tensor:
