@@ -107,7 +107,9 @@ def _imagined(
         for at, (text, work) in enumerate(zip(texts, whose, strict=True))
     ]
     made = cache.get_or_make(keys, make, batch=1)
-    return [_own(base, row["latents"], captions.with_trigger(text, trigger), WEIGHT) for row, text in zip(made, texts, strict=True)]
+    return [
+        _own(base, row["latents"], captions.with_trigger(text, trigger), WEIGHT) for row, text in zip(made, texts, strict=True)
+    ]
 
 
 def _in_her_hand(settings: Finetune, base: Base, text: str, seed: int, work: Artwork) -> Tensor:
