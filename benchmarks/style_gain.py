@@ -110,7 +110,7 @@ def row(
 
 
 def placed(subject: str, index: int) -> str:
-    """The subject in a place, or as many as the engine likes; not what training imagines, which goes by other seeds."""
+    """The subject in a place, or as many as the engine likes; by other seeds than what training imagines, so that few are the same."""
     rng = np.random.default_rng([99, index])
     scene = compose(subject, str(rng.choice(calm_layouts(subject))), rng)
     return f"{subject_phrase(scene)} {layout_phrase(scene)}".strip()

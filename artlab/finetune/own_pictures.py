@@ -27,7 +27,6 @@ from artlab.settings import Finetune
 from artlab.trainer import Own
 
 SAMPLING_STEPS = 20
-
 MOST, EVERY = 48, 6
 PRIOR, TRIED, TOLD = 32, 3, 6
 WEIGHT = 0.5
