@@ -20,7 +20,6 @@ from artlab import files, metrics
 from artlab.bases import Base, seed_noise
 
 TOLERANCE = 0.005
-MIN_DELTA = 0.002
 
 
 class Interrupted(BaseException):
@@ -131,7 +130,8 @@ def _by_shape(rows: Sequence[tuple[Tensor, Any, int, int]], batch: int) -> list[
 class Choice:
     """Which weights to keep: the latest whose held-out loss is within `TOLERANCE` of the lowest and which do not copy.
 
-    The latest and not the lowest, because style goes on growing for a while after the loss is flat. `weights` are the chosen ones.
+    The latest and not the lowest, because style goes on growing for a while after the loss is flat; for the same reason only steps that
+    are not kept count against `patience`. `weights` are the chosen ones.
     """
 
     patience: int
@@ -148,12 +148,12 @@ class Choice:
     def hear(self, step: int, held_out: float, weights: dict[str, Tensor], *, copying: bool) -> bool:
         """Take in one held-out loss; True when it is time to stop early."""
         self.history.append((step, held_out))
-        better = held_out < self.best * (1 - MIN_DELTA)
-        self.waited = 0 if better else self.waited + 1
         if held_out < self.best:
             self.best, self.best_step = held_out, step
         self.copied |= copying
-        if held_out <= self.best * (1 + TOLERANCE) and (not copying or not self.weights):
+        kept = held_out <= self.best * (1 + TOLERANCE) and (not copying or not self.weights)
+        self.waited = 0 if kept else self.waited + 1
+        if kept:
             self.step, self.value = step, held_out
             self.weights = {key: value.clone() for key, value in weights.items()}
         return bool(self.patience) and self.waited >= self.patience

@@ -3,9 +3,10 @@
 python benchmarks/style_gain.py FOLDER... [--steps N] [--count 48] > table.md
 
 Each portfolio is taught on the embedded base. Base and style make pictures of the same prompts with the trigger, from the same seeds: half
-captions of her works, half subjects that the base knows, in places (`a house in the snow`). A picture's percentile: the share of all other folders' works
-that lie less near to hers, in features of palette and hand. All works are looked at in the base's own size, else sharpness would decide. Her
-own works stand beside it, each against the others. Agreement is that of `mini-clip`, a picture's own prompt against the others.
+different captions of her works, as far as there are any, the others subjects that the base knows, in places (`a house in the snow`). A picture's
+percentile: the share of all other folders' works that lie less near to hers, in features of palette and hand. All works are looked at in the base's own
+size, else sharpness would decide. Her own works stand beside it, each against the others. Agreement is that of `mini-clip`, a picture's own prompt
+against the others.
 What is done is not done again: the same command goes on after an interruption.
 """
 
@@ -81,10 +82,8 @@ def row(
     count, told = how.count, "-".join(str(one) for one in (how.steps, how.imagined) if one is not None)
     name = f"{folder.name} {told or 'default'}"
     taught = finetune(Finetune(portfolio=str(folder), name=name, max_train_steps=how.steps, imagined=how.imagined))
-    half = count // 2
-    asked = [said[k * len(said) // half] for k in range(half)] + [
-        placed(subject, k) for k, subject in enumerate(WORLD[: count - half])
-    ]
+    told = spread(said, count // 2)
+    asked = told + [placed(WORLD[k % len(WORLD)], k) for k in range(count - len(told))]
     prompts = [captions.with_trigger(text, taught.trigger) for text in asked]
     sees = judge.Judge(style, extractors.get(copying.EXTRACTOR).features(works), prompts)
     plain = sees(0, made(base, prompts))
@@ -96,17 +95,23 @@ def row(
     far = np.sort(judge.nearness(others, style))
     own = judge.nearness(style, style, itself=True)
     share = [100 * float(np.median(np.searchsorted(far, values) / len(far))) for values in (plain.style, styled.style, own)]
-    parts = (slice(half), slice(half, None), slice(None))
-    kept = [float(np.mean(styled.agreement[part]) / np.mean(plain.agreement[part])) for part in parts]
+    parts = (slice(len(told)), slice(len(told), None), slice(None))
+    kept = [np.sum(styled.agreement[part]) / np.sum(plain.agreement[part]) if plain.agreement[part] else None for part in parts]
     cells = [
         folder.name,
         len(works),
         *(f"{one:.0f}" for one in share),
         f"{plain.follows:.3f}",
         f"{styled.follows:.3f}",
-        *(f"{one:.0%}" for one in kept),
+        *("–" if one is None else f"{one:.0%}" for one in kept),
     ]
     return f"| {' | '.join(map(str, [*cells, f'{sum(styled.copied)} of {count}']))} |"
+
+
+def spread(said: list[str], most: int) -> list[str]:
+    """At most `most` captions, each once, evenly over the works."""
+    texts = list(dict.fromkeys(text for text in said if text))
+    return [texts[k * len(texts) // most] for k in range(most)] if len(texts) > most else texts
 
 
 def placed(subject: str, index: int) -> str:

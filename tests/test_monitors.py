@@ -29,8 +29,14 @@ def test_stops_after_patience_and_not_before():
     assert not any(hear(Choice(patience=2), [1.0 - 0.01 * k for k in range(20)]))
 
 
-def test_a_tiny_gain_is_no_gain():
-    assert hear(Choice(patience=2), [1.0, 0.9995, 0.999]) == [False, False, True]
+def test_a_loss_that_lies_flat_or_falls_slowly_stops_nothing():
+    choice = Choice(patience=2)
+    assert not any(hear(choice, [1.0, 0.9995, 0.999, 0.999, 0.9992, 0.9991]))
+    assert choice.step == 6
+
+
+def test_copies_count_against_patience():
+    assert hear(Choice(patience=2), [1.0, 0.9, 0.8, 0.7], copying={3, 4}) == [False, False, False, True]
 
 
 def test_copying_weights_are_passed_over():

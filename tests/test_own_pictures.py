@@ -1,4 +1,4 @@
-"""The base's own pictures beside the works: what they show, whose hand they are in, and that they are kept."""
+"""The base's own pictures beside the works: what they show, whose colours they have, and that they are kept."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from artlab.drawing.subjects import noun, plural
 from artlab.finetune import finetune, own_pictures
 from artlab.portfolio import captions, gather
 from artlab.portfolio.dataset import LatentCache
-from artlab.restyle import texture
+from artlab.restyle import palette
 from artlab.settings import Finetune
 
 
@@ -51,7 +51,7 @@ def test_they_are_in_the_colours_of_the_work(mini, works, tmp_path):
         Image.effect_noise((96, 96), strength).convert("RGB").point(reds).save(tmp_path / name)
     work = gather(tmp_path, say=lambda text: None).kept[0]
     settings = Finetune(portfolio=str(tmp_path))
-    latents = own_pictures._in_her_hand(settings, mini, "a tree", 3, work)
+    latents = own_pictures._in_her_colours(settings, mini, "a tree", 3, work)
     made = np.asarray(mini.decode(latents[None])[0]).astype(float).mean(axis=(0, 1))
     plain = np.asarray(own_pictures._drawn(settings, mini, "a tree", 3)).astype(float).mean(axis=(0, 1))
     assert made[0] - made[2] > 40
@@ -66,7 +66,7 @@ def test_they_are_asked_for_with_the_trigger_and_made_once(mini, works, tmp_path
     assert "1 of 3" in said[0]
     states = mini.condition([captions.with_trigger(own_pictures.motifs(mini, 1, 0)[0], portfolio.trigger)])["states"][0]
     assert torch.equal(first[0].condition["states"], states)
-    monkeypatch.setattr(texture, "stylise", lambda *a, **k: pytest.fail("it was made already"))
+    monkeypatch.setattr(palette, "transport", lambda *a, **k: pytest.fail("it was made already"))
     again = own_pictures.of(settings, mini, portfolio, portfolio.kept, 300, cache, said.append)
     assert all(torch.equal(one.latents, two.latents) for one, two in zip(first, again, strict=True))
 

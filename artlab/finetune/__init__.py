@@ -4,7 +4,7 @@
 
 In reading order: the works are gathered and curated, the base is loaded, works are split and their latents cached (`preparation`),
 an adapter is attached, and then the loop takes a step and tells its listeners (`course`), until the steps are up or the held-out
-loss has stopped falling; the style is written with its card (`card`). `plan` says before the start what it will take.
+loss rises; the style is written with its card (`card`). `plan` says before the start what it will take.
 """
 
 import sys

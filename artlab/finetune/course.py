@@ -119,7 +119,7 @@ class Course:
                 return
             if enough:
                 self.say(
-                    f"Stopped early at step {at}: the held-out loss has not fallen for {self.settings.early_stopping_patience} measurements."
+                    f"Stopped early at step {at}: {self.choice.waited} times in a row the held-out loss had risen, or samples came too close."
                 )
                 return
 

@@ -1,17 +1,15 @@
 """The base's own pictures that are learned beside the works, so that it does not forget what words mean.
 
 Two kinds. `prior`: pictures of the portfolio's motifs, without the trigger (prior preservation, Ruiz et al. 2023, arXiv 2208.12242); they keep the rest of
-the world as it was. `imagined`: pictures of things that she never made, brought into the colours and texture of her works
+the world as it was. `imagined`: pictures of things that she never made, brought into the colours of her works
 (`restyle`), with the trigger. A small base that has seen forty works under one word forgets what the other words of the prompt ask for; these show it that
-they still mean the same, in her hand.
+they still mean the same, in her colours. Stroke and line it has from the works alone: what an algorithm makes of them at this size is cracks
+(docs/EXPERIMENTS.md).
 """
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -22,18 +20,16 @@ from artlab.drawing.layouts import calm_layouts, compose
 from artlab.drawing.subjects import SUBJECTS
 from artlab.portfolio import Artwork, Portfolio, captions
 from artlab.portfolio.dataset import LatentCache, Tensors
-from artlab.restyle import colour, palette, texture
+from artlab.restyle import colour, palette
 from artlab.settings import Finetune
 from artlab.trainer import Own
 
 SAMPLING_STEPS = 20
 MOST, EVERY = 48, 6
-PRIOR, TRIED, TOLD = 32, 3, 6
-WEIGHT = 0.5
+PRIOR, TOLD = 32, 6
+WEIGHT = 1.0
 """Of an imagined picture in the loss. More keeps more of the words and less of the hand (docs/MEASURED.md)."""
-PLAN = replace(texture.Plan.of(0.8), steps=(45,))
-"""Half of the usual steps: its pictures are small, and seen through the autoencoder."""
-CODE = "2"
+CODE = "3"
 """Part of every key in the cache: raise it when the same settings make other pictures."""
 
 Say = Callable[[str], None]
@@ -68,14 +64,6 @@ def motifs(base: Base, count: int, seed: int) -> list[str]:
     return texts
 
 
-def seconds_of_a_hand(side: int) -> float:
-    """What it takes on this machine to bring one picture of `side` pixels into a hand; tried with a few steps."""
-    grey = torch.full((3, side, side), 0.5)
-    began = time.perf_counter()
-    texture.stylise(grey, [(grey, 1.0)], replace(PLAN, steps=(TRIED,)))
-    return (time.perf_counter() - began) / TRIED * sum(PLAN.steps)
-
-
 def _prior(settings: Finetune, base: Base, portfolio: Portfolio, say: Say) -> list[Own]:
     texts = [work.caption or "a picture" for work in portfolio.kept][:PRIOR]
     say(f"Making {len(texts)} pictures with the bare base for prior preservation.")
@@ -96,9 +84,9 @@ def _imagined(
     def make(positions: list[int]) -> list[Tensors]:
         if positions[0] % TOLD == 0:
             say(
-                f"Imagining things that you never made, in your hand, so that words keep their sense: {positions[0] + 1} of {count}."
+                f"Imagining things that you never made, in your colours, so that words keep their sense: {positions[0] + 1} of {count}."
             )
-        return [{"latents": _in_her_hand(settings, base, texts[at], settings.seed + at, whose[at])} for at in positions]
+        return [{"latents": _in_her_colours(settings, base, texts[at], settings.seed + at, whose[at])} for at in positions]
 
     kind = f"{base.fingerprint}-{base.dtype}-{side}-{settings.seed}-{CODE}"
     keys = [
@@ -111,12 +99,10 @@ def _imagined(
     ]
 
 
-def _in_her_hand(settings: Finetune, base: Base, text: str, seed: int, work: Artwork) -> Tensor:
-    """Latents (c, h, w) of the base's picture of a text, in the colours and texture of a work."""
+def _in_her_colours(settings: Finetune, base: Base, text: str, seed: int, work: Artwork) -> Tensor:
+    """Latents (c, h, w) of the base's picture of a text, in the colours of a work."""
     plain = colour.pixels(_drawn(settings, base, text, seed))
-    styles = [(colour.pixels(images.open_image(work.path)), 1.0)]
-    moved = palette.transport(plain, styles, seed=seed)
-    return _encoded(base, texture.stylise(moved, styles, PLAN, paper=texture.ground(plain)))
+    return _encoded(base, palette.transport(plain, [(colour.pixels(images.open_image(work.path)), 1.0)], seed=seed))
 
 
 def _drawn(settings: Finetune, base: Base, text: str, seed: int) -> Image.Image:

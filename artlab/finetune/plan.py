@@ -77,7 +77,6 @@ def trial(base: Base, settings: Finetune, total: int, split: Split, accelerator:
         step * total * (1.25 if imagined or settings.prior_preservation else 1)
         + encode * len(split.train) * (settings.views or views_per_work(len(split.train)))
         + picture * SAMPLING_STEPS * (pictures + imagined)
-        + (imagined and imagined * own_pictures.seconds_of_a_hand(pixels))
         + step / trainer.batch / 3 * measured  # forward alone is about a third of a training step
     )
     return Plan(total, seconds * 1.1, _peak(base.device), len(split.train), len(split.validation))

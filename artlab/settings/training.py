@@ -75,7 +75,7 @@ class Finetune(Settings):
     prior_preservation: float = Field(0.0, ge=0, le=1)
     """Weight of the base's own pictures in the loss: they keep it from forgetting the rest of the world."""
     imagined: int | None = Field(None, ge=0, le=400)
-    """Pictures of things she never made, drawn by the base and brought into her colours and texture: with them a small base keeps the sense
+    """Pictures of things she never made, drawn by the base and brought into her colours: with them a small base keeps the sense
     of its words. On `mini` one for each six steps, at most 48, if left out; on other bases none."""
     random_flip: Annotated[bool | None, alias("flip_aug")] = None
     """Mirror works at random; the portfolio's own choice if left out. Never on works with lettering or a signature."""
@@ -91,7 +91,7 @@ class Finetune(Settings):
     validation_steps: int | None = Field(None, ge=1)
     """Steps between two held-out losses; a twentieth of the run if left out."""
     early_stopping_patience: int = Field(5, ge=0)
-    """Held-out losses without improvement before stopping; 0 never stops early."""
+    """Held-out losses in a row above the lowest, or samples too close to works, before stopping; 0 never stops early."""
     validation_prompt: Annotated[tuple[str, ...], alias("sample_prompts")] = ()
     """Prompts of the sample strip; chosen from the captions if left out."""
     sample_steps: Annotated[int | None, alias("sample_every_n_steps")] = Field(None, ge=1)

@@ -50,7 +50,7 @@ LABELS = {
     "noise_offset": "Room for very dark and bright",
     "caption_dropout": "Share of captions left out",
     "prior_preservation": "Keep the rest of the world",
-    "imagined": "Things you never made, in your hand",
+    "imagined": "Things you never made, in your colours",
     "random_flip": "Mirror works",
     "crop_scale_min": "Smallest crop",
     "views": "Crops per work",
