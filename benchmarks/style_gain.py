@@ -11,6 +11,8 @@ What is done is not done again: the same command goes on after an interruption.
 """
 
 import argparse
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,8 @@ HEAD = (
     "works",
     "percentile of the base",
     "of the style",
+    "gain by captions",
+    "by subjects",
     "of her own works",
     "agreement, base",
     "style",
@@ -79,11 +83,11 @@ def row(
     folder: Path, works: list, said: list[str], style: np.ndarray, others: np.ndarray, base: Base, how: argparse.Namespace
 ) -> str:
     """One portfolio's line."""
-    count, told = how.count, "-".join(str(one) for one in (how.steps, how.imagined) if one is not None)
-    name = f"{folder.name} {told or 'default'}"
+    given = "-".join(str(one) for one in (how.steps, how.imagined) if one is not None)
+    name = f"{folder.name} {given or 'default'}"
     taught = finetune(Finetune(portfolio=str(folder), name=name, max_train_steps=how.steps, imagined=how.imagined))
-    told = spread(said, count // 2)
-    asked = told + [placed(WORLD[k % len(WORLD)], k) for k in range(count - len(told))]
+    told = spread(said, how.count // 2)
+    asked = told + [placed(WORLD[k % len(WORLD)], k) for k in range(how.count - len(told))]
     prompts = [captions.with_trigger(text, taught.trigger) for text in asked]
     sees = judge.Judge(style, extractors.get(copying.EXTRACTOR).features(works), prompts)
     plain = sees(0, made(base, prompts))
@@ -94,18 +98,27 @@ def row(
         lora.detach(base)
     far = np.sort(judge.nearness(others, style))
     own = judge.nearness(style, style, itself=True)
-    share = [100 * float(np.median(np.searchsorted(far, values) / len(far))) for values in (plain.style, styled.style, own)]
+    percentile = partial(percentile_among, far)
     parts = (slice(len(told)), slice(len(told), None), slice(None))
+    gained = [percentile(styled.style[part]) - percentile(plain.style[part]) if plain.style[part] else None for part in parts]
     kept = [np.sum(styled.agreement[part]) / np.sum(plain.agreement[part]) if plain.agreement[part] else None for part in parts]
     cells = [
         folder.name,
         len(works),
-        *(f"{one:.0f}" for one in share),
+        f"{percentile(plain.style):.0f}",
+        f"{percentile(styled.style):.0f}",
+        *("–" if one is None else f"{one:+.0f}" for one in gained[:2]),
+        f"{percentile(own):.0f}",
         f"{plain.follows:.3f}",
         f"{styled.follows:.3f}",
         *("–" if one is None else f"{one:.0%}" for one in kept),
     ]
-    return f"| {' | '.join(map(str, [*cells, f'{sum(styled.copied)} of {count}']))} |"
+    return f"| {' | '.join(map(str, [*cells, f'{sum(styled.copied)} of {how.count}']))} |"
+
+
+def percentile_among(far: np.ndarray, values: Sequence[float]) -> float:
+    """The median share, in per cent, of the sorted `far` that lie below a value."""
+    return 100 * float(np.median(np.searchsorted(far, values) / len(far)))
 
 
 def spread(said: list[str], most: int) -> list[str]:
