@@ -28,7 +28,7 @@ SAMPLING_STEPS = 20
 MOST, EVERY = 48, 6
 PRIOR, TOLD = 32, 6
 WEIGHT = 1.0
-"""Of an imagined picture in the loss. More keeps more of the words and less of the hand (docs/MEASURED.md)."""
+"""Of an imagined picture in the loss, as much as of a work; half of it was no better (docs/EXPERIMENTS.md)."""
 CODE = "3"
 """Part of every key in the cache: raise it when the same settings make other pictures."""
 
