@@ -28,7 +28,7 @@ SAMPLING_STEPS = 20
 MOST, EVERY = 48, 6
 PRIOR, TOLD = 32, 6
 WEIGHT = 1.0
-"""Of an imagined picture in the loss, as much as of a work; half of it was no better (docs/EXPERIMENTS.md)."""
+"""Of an imagined picture in the loss, as much as all works together; half of it did one artist good and another harm (docs/EXPERIMENTS.md)."""
 CODE = "3"
 """Part of every key in the cache: raise it when the same settings make other pictures."""
 
